@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Longhaul: hierarchical all-reduce for training jobs that span several datacenters ("sites").
+ *
+ * This header is the stable C ABI (C99). It needs neither MPI nor CUDA nor NCCL; longhaul/mpi.h adds what needs an
+ * MPI_Comm. Every function returns a code, no exception crosses this boundary, nothing ends the process.
+ *
+ * Words used below. A rank belongs to a site; siteRank is its index inside the site. Rank order is site-major: global
+ * rank = sizes of earlier sites + siteRank. Ranks of equal siteRank in different sites form a rail. docs/architecture.md
+ * has the glossary, docs/configuration.md every key.
+ */
+#ifndef LONGHAUL_LONGHAUL_H
+#define LONGHAUL_LONGHAUL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define LH_MAJOR 0
+#define LH_MINOR 1
+#define LH_PATCH 0
+#define LH_VERSION_CODE (LH_MAJOR * 10000 + LH_MINOR * 100 + LH_PATCH)
+
+#if defined(LH_BUILDING_LIBRARY) && defined(__GNUC__)
+#define LH_API __attribute__((visibility("default")))
+#else
+#define LH_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct lhComm* lhComm_t;          /* one rank's membership in one group of sites */
+typedef struct lhRequest* lhRequest_t;    /* one operation in flight */
+typedef struct CUstream_st* lhStream_t;   /* a cudaStream_t; NULL on a host communicator */
+
+/* 0..8 equal NCCL's ncclResult_t by value. */
+typedef enum {
+  lhSuccess = 0,
+  lhUnhandledCudaError = 1,
+  lhSystemError = 2,
+  lhInternalError = 3,
+  lhInvalidArgument = 4, /* found before anything is sent; the communicator stays usable */
+  lhInvalidUsage = 5,    /* ranks disagree about a call, or a call is not allowed here */
+  lhRemoteError = 6,     /* another rank failed, left, aborted or died */
+  lhInProgress = 7,
+  lhTimeout = 8,
+  lhSiteLost = 16,    /* a site was unreachable for longer than wan.ride_through */
+  lhAuthFailed = 17,  /* another secret or run id */
+  lhDataCorrupt = 18, /* checksums kept failing on a link */
+  lhAborted = 19,     /* lhCommAbort on this communicator */
+  lhUnsupported = 20  /* not in this build or version; the communicator stays usable */
+} lhResult_t;
+
+/* Values equal NCCL's ncclDataType_t. */
+typedef enum {
+  lhInt8 = 0,
+  lhUint8 = 1,
+  lhInt32 = 2,
+  lhUint32 = 3,
+  lhInt64 = 4,
+  lhUint64 = 5,
+  lhFloat16 = 6,
+  lhFloat32 = 7,
+  lhFloat64 = 8,
+  lhBfloat16 = 9
+} lhDataType_t;
+
+/* lhAvg sums, then divides once by the number of ranks (of sites in the rail scope); integers truncate toward zero.
+ * Integer sums and products wrap as in NCCL. lhMax and lhMin of anything with NaN are NaN. */
+typedef enum { lhSum = 0, lhProd = 1, lhMax = 2, lhMin = 3, lhAvg = 4 } lhRedOp_t;
+
+/* What crosses the WAN. Formats: docs/wire-format.md. A codec named where loss is not allowed (integers, fp64, Prod, Max,
+ * Min) is ignored. */
+typedef enum {
+  lhCodecDefault = 0, /* what the configuration says (wan.codec), which applies from wan.min_compress_bytes upwards */
+  lhCodecNone = 1,    /* exact */
+  lhCodecBf16 = 2,    /* 16 bits a value */
+  lhCodecI8 = 3,      /* 8.125 bits a value, block scale */
+  lhCodecR4 = 4,      /* 4..7: reserved, lhUnsupported in this version */
+  lhCodecF4 = 5,
+  lhCodecR2 = 6,
+  lhCodecLossless = 7
+} lhCodec_t;
+
+typedef enum {
+  lhScopeDefault = 0, /* = lhScopeGlobal */
+  lhScopeGlobal = 1,  /* reduce inside every site, exchange between sites, gather inside every site */
+  lhScopeRail = 2     /* only across sites: the input is this rank's already reduced shard (FSDP, HSDP, ZeRO) */
+} lhScope_t;
+
+/* In-site all-gather supplied by the caller: every rank of the site passes `bytes` bytes at `mine` and receives
+ * siteSize * bytes bytes at `all`, in siteRank order. Blocking; returns 0 on success. Called only inside lhCommInit, on
+ * the thread that called it (on an internal thread when lhConfig_t.blocking is 0). */
+typedef struct lhOob {
+  void* context;
+  int (*allgather)(void* context, const void* mine, void* all, size_t bytes);
+} lhOob_t;
+
+/* How to find the other ranks. Start from LH_CONFIG_INITIALIZER. Precedence: environment over this struct over the file. */
+typedef struct lhConfig {
+  size_t size;
+  unsigned magic, version;
+  const char* file;        /* TOML; NULL: $LONGHAUL_CONFIG, else none */
+  const char* runId;       /* must match at every site; NULL: file or $LONGHAUL_RUN_ID */
+  const char* site;        /* this rank's site name; NULL: $LONGHAUL_SITE */
+  int siteRank, siteSize;  /* -1: launcher environment (OMPI_COMM_WORLD_*, PMI_*, SLURM_*, RANK/WORLD_SIZE) */
+  const char* siteAddress; /* host:port where this site's rank 0 gathers its own ranks; NULL: the site's own address */
+  const char* sites;       /* "wisconsin=10.0.1.1:47000,atlanta=10.0.2.1:47000"; NULL: file or $LONGHAUL_SITES */
+  const char* wan;         /* "codec=i8,chunk=1MiB,timeout=60s"; keys of the file's [wan] table; NULL: file or $LONGHAUL_WAN */
+  const lhOob_t* oob;      /* in-site all-gather that replaces siteAddress; may be NULL */
+  int device;              /* CUDA device of a device communicator; -1: host memory */
+  int blocking;            /* 1: lhCommInit returns when connected; 0: returns lhInProgress, poll lhCommGetAsyncError */
+} lhConfig_t;
+
+#define LH_CONFIG_MAGIC 0x4c48636fu
+#define LH_CONFIG_INITIALIZER \
+  { sizeof(lhConfig_t), LH_CONFIG_MAGIC, LH_VERSION_CODE, NULL, NULL, NULL, -1, -1, NULL, NULL, NULL, NULL, -1, 1 }
+
+/* Options of one call. Start from LH_CALL_CONFIG_INITIALIZER. */
+typedef struct lhCallConfig {
+  size_t size;
+  unsigned magic, version;
+  lhCodec_t codec;     /* must be equal on all ranks */
+  lhScope_t scope;     /* must be equal on all ranks */
+  uint64_t tag;        /* non-zero: stable name of this bucket, the key of its error-feedback state */
+  int errorFeedback;   /* must be 0 in this version: lhUnsupported otherwise */
+  unsigned timeoutMs;  /* 0: wan.timeout. Runs from the issue of the call */
+} lhCallConfig_t;
+
+#define LH_CALL_CONFIG_MAGIC 0x4c486361u
+#define LH_CALL_CONFIG_INITIALIZER \
+  { sizeof(lhCallConfig_t), LH_CALL_CONFIG_MAGIC, LH_VERSION_CODE, lhCodecDefault, lhScopeDefault, 0, 0, 0 }
+
+/* Counters since initialisation. Start from LH_STATS_INITIALIZER; fields this library does not know stay untouched. */
+typedef struct lhStats {
+  size_t size;
+  unsigned magic, version;
+  uint64_t operations;       /* completed with lhSuccess */
+  uint64_t failedOperations; /* ended with an error; refused calls (lhInvalidArgument, ...) do not count */
+  uint64_t payloadBytes;     /* bytes this rank contributed to the WAN before the codec */
+  uint64_t wanBytesSent;     /* bytes handed to the WAN transport: frames, acknowledgements and resent frames included */
+  uint64_t wanBytesReceived;
+  uint64_t resentBytes;
+  uint64_t reconnects;    /* streams replaced after bring-up */
+  uint64_t droppedFrames; /* frames of strangers, damaged, duplicate or stale frames */
+  uint64_t rttNs;         /* smoothed round trip, worst site; 0 until measured */
+  uint64_t peakMemoryBytes; /* of the library's own buffers */
+} lhStats_t;
+
+#define LH_STATS_MAGIC 0x4c487374u
+#define LH_STATS_INITIALIZER { sizeof(lhStats_t), LH_STATS_MAGIC, LH_VERSION_CODE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/* ---- Library ---------------------------------------------------------------------------------------------------- */
+
+/* Version of the library in this process as MAJOR * 10000 + MINOR * 100 + PATCH. */
+LH_API lhResult_t lhGetVersion(int* version);
+/* One line of text for a code; never NULL. */
+LH_API const char* lhGetErrorString(lhResult_t result);
+/* Text of the communicator's last failure; with NULL, of the calling thread's last failure (so it serves a failed
+ * lhCommInit). Never NULL; valid until the next Longhaul call of this thread. */
+LH_API const char* lhGetLastError(lhComm_t comm);
+
+/* ---- Communicators ---------------------------------------------------------------------------------------------- */
+
+/* Joins the job as one rank. Blocks until every rank of every site is connected, or fails by wan.timeout (default 60 s) with
+ * a text that names who is missing; then *comm is NULL. With config->blocking == 0 it returns lhInProgress at once and
+ * lhCommGetAsyncError tells when it is done. `config` and its strings are copied; `oob` must live until it is done. */
+LH_API lhResult_t lhCommInit(lhComm_t* comm, const lhConfig_t* config);
+/* Creates all ranks of nSites sites (siteSizes[i] ranks each, 1..8 sites) in this process: comms[globalRank]. The WAN is in
+ * memory, shaped by wan.emulate_*. `config` may be NULL; of it only `file` and `wan` (and their environment) count. */
+LH_API lhResult_t lhCommInitLoopback(lhComm_t* comms, const int* siteSizes, int nSites, const lhConfig_t* config);
+/* Called by all ranks: waits until everything issued is done and every rank got here; ends within 10 s. */
+LH_API lhResult_t lhCommFinalize(lhComm_t comm);
+/* Frees the communicator; pending calls end with lhAborted. Flushes what other ranks still need; ends within 10 s. */
+LH_API lhResult_t lhCommDestroy(lhComm_t comm);
+/* From any thread: returns at once, calls blocked on `comm` return lhAborted within 100 ms, and the other ranks learn it.
+ * The handle must still be destroyed. */
+LH_API lhResult_t lhCommAbort(lhComm_t comm);
+/* State of the communicator: lhSuccess, lhInProgress (non-blocking initialisation), or its final error. Never blocks. */
+LH_API lhResult_t lhCommGetAsyncError(lhComm_t comm, lhResult_t* asyncError);
+
+LH_API lhResult_t lhCommCount(lhComm_t comm, int* count);
+LH_API lhResult_t lhCommUserRank(lhComm_t comm, int* rank);
+LH_API lhResult_t lhCommSiteCount(lhComm_t comm, int* sites);
+LH_API lhResult_t lhCommSite(lhComm_t comm, int* site);
+LH_API lhResult_t lhCommSiteSize(lhComm_t comm, int* size);
+LH_API lhResult_t lhCommSiteRank(lhComm_t comm, int* rank);
+LH_API lhResult_t lhCommCuDevice(lhComm_t comm, int* device); /* -1 on a host communicator */
+LH_API lhResult_t lhCommGetStats(lhComm_t comm, lhStats_t* stats);
+
+/* ---- Collectives -------------------------------------------------------------------------------------------------
+ * Issued in the same order with equal arguments on all ranks; a difference ends in lhInvalidUsage on every rank. `count`
+ * counts elements; buffers need their type's alignment only; 0 elements are legal (null pointers too). On success every
+ * rank holds bit-identical results. On a host communicator a call returns when it is done (inside a group: at
+ * lhGroupEnd); every call ends by its deadline. Input stays untouched unless in place. */
+
+/* recv[i] = op over all ranks of send[i]. In place: send == recv. */
+LH_API lhResult_t lhAllReduce(const void* send, void* recv, size_t count, lhDataType_t type, lhRedOp_t op, lhComm_t comm,
+                              lhStream_t stream);
+/* As lhAllReduce with options. With `request` it returns at once and the caller owns *request until lhRequestWait;
+ * with request == NULL it blocks. `config` may be NULL. */
+LH_API lhResult_t lhAllReduceEx(const void* send, void* recv, size_t count, lhDataType_t type, lhRedOp_t op,
+                                const lhCallConfig_t* config, lhComm_t comm, lhStream_t stream, lhRequest_t* request);
+/* send holds ranks * recvCount elements; rank r receives elements [r * recvCount, (r + 1) * recvCount) of the reduction.
+ * In place: recv == send + rank * recvCount elements. */
+LH_API lhResult_t lhReduceScatter(const void* send, void* recv, size_t recvCount, lhDataType_t type, lhRedOp_t op,
+                                  lhComm_t comm, lhStream_t stream);
+/* recv holds ranks * sendCount elements in rank order. In place: send == recv + rank * sendCount elements. */
+LH_API lhResult_t lhAllGather(const void* send, void* recv, size_t sendCount, lhDataType_t type, lhComm_t comm,
+                              lhStream_t stream);
+/* Copies root's `send` to `recv` on all ranks; `send` is read on the root only. In place: send == recv. */
+LH_API lhResult_t lhBroadcast(const void* send, void* recv, size_t count, lhDataType_t type, int root, lhComm_t comm,
+                              lhStream_t stream);
+/* Returns when every rank has called it. */
+LH_API lhResult_t lhBarrier(lhComm_t comm, lhStream_t stream);
+
+/* *done = 1 when the operation has ended; then its result is returned, else lhInProgress. Does not consume the request. */
+LH_API lhResult_t lhRequestTest(lhRequest_t request, int* done);
+/* Blocks until the operation has ended, frees the request (also on failure) and returns the operation's result. */
+LH_API lhResult_t lhRequestWait(lhRequest_t request);
+
+/* Between the two, this thread's collectives are issued together and lhGroupEnd returns when all are done, with the first
+ * error. Needed when one thread drives several communicators. Groups nest. */
+LH_API lhResult_t lhGroupStart(void);
+LH_API lhResult_t lhGroupEnd(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* LONGHAUL_LONGHAUL_H */
