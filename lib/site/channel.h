@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "wire/message.h"
 
 namespace longhaul::site {
 
@@ -27,15 +28,7 @@ enum class Lane : std::uint8_t {
 constexpr int kLaneCount = 3;
 constexpr std::size_t kMaxControlBytes = 1024;
 
-/// What travels with a payload. All fields are the engine's; a channel only carries them.
-struct Message {
-  std::uint32_t kind = 0;
-  std::uint32_t chunk = 0;      ///< index inside the operation
-  std::uint64_t operation = 0;  ///< sequence number of the call on this communicator
-  std::uint64_t signature = 0;  ///< hash of the call's arguments
-  std::uint64_t begin = 0;      ///< first element, of the whole buffer
-  bool operator==(const Message&) const = default;
-};
+using wire::Message;
 
 /// The oldest unconsumed message of a lane; `payload` is valid until pop().
 struct Received {

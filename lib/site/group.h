@@ -17,9 +17,8 @@
 
 namespace longhaul::site {
 
-/// Message::kind of the data lanes.
-constexpr std::uint32_t kContribution = 1;
-constexpr std::uint32_t kResult = 2;
+using wire::kContribution;
+using wire::kResult;
 
 /// One chunk of one call, as this rank sees it. Filled from the plan; spans are indexed by siteRank.
 struct ChunkTask {

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "link/send_window.h"
+
+#include <algorithm>
+
+namespace longhaul::link {
+namespace {
+
+constexpr int kMaxStreams = 64;
+/// Frames of one stream arrive in order, so one that was overtaken is lost; a little slack for transports that reorder.
+constexpr std::uint64_t kReorderSlack = 3;
+
+}  // namespace
+
+SendWindow::SendWindow(std::size_t frames) : records_(frames), acknowledged_order_(kMaxStreams, 0) {}
+
+void SendWindow::push(const wire::Message& message, ConstBytes inline_payload, Blob blob, ConstBytes payload) {
+  LH_CHECK(!full());
+  LH_CHECK(inline_payload.size() <= wire::kMaxInlineBytes);
+  Record& record = at(next_);
+  record.state = Record::State::Waiting;
+  record.sequence = next_++;
+  record.message = message;
+  record.blob = std::move(blob);
+  record.payload = payload;
+  record.inline_size = inline_payload.size();
+  std::copy(inline_payload.begin(), inline_payload.end(), record.inline_bytes.begin());
+  record.transmissions = 0;
+  record.sent = kNever;
+  credit_used_ += record.cost();
+  record.credit_end = credit_used_;
+}
+
+Record* SendWindow::next(std::uint64_t credit) {
+  for (std::uint64_t s = base_; lost_ > 0 && s < next_new_; ++s) {
+    if (at(s).state == Record::State::Waiting) return &at(s);
+  }
+  if (next_new_ == next_ || at(next_new_).credit_end > credit) return nullptr;
+  return &at(next_new_);
+}
+
+void SendWindow::transmitted(Record* record, int stream, std::uint64_t order) {
+  LH_CHECK(record->state == Record::State::Waiting);
+  LH_CHECK(stream >= 0 && stream < kMaxStreams);
+  if (record->transmissions++ == 0) {
+    LH_CHECK(record->sequence == next_new_);
+    ++next_new_;
+  } else {
+    --lost_;
+    resent_bytes_ += record->payload.size() + record->inline_size;
+  }
+  record->state = Record::State::InFlight;
+  record->stream = stream;
+  record->order = order;
+  record->sent = kNever;
+}
+
+void SendWindow::left(std::uint64_t sequence, TimeNs now) {
+  if (sequence < base_ || sequence >= next_new_) return;
+  Record& record = at(sequence);
+  if (record.state == Record::State::InFlight) record.sent = now;
+}
+
+void SendWindow::mark_acknowledged(std::uint64_t sequence) {
+  Record& record = at(sequence);
+  if (record.state == Record::State::Acknowledged) return;
+  if (record.state == Record::State::Waiting) --lost_;  // an earlier transmission had arrived after all
+  record.state = Record::State::Acknowledged;
+  record.blob = {};
+  auto& highest = acknowledged_order_[static_cast<std::size_t>(record.stream)];
+  highest = std::max(highest, record.order);
+}
+
+void SendWindow::mark_lost(Record* record) {
+  record->state = Record::State::Waiting;
+  ++lost_;
+}
+
+void SendWindow::acknowledge(std::uint64_t cumulative, ConstBytes bitmap) {
+  // A peer that acknowledges what was never sent is damaged or hostile: believe nothing of it.
+  if (cumulative >= next_new_) return;
+  for (std::uint64_t s = base_; s <= cumulative; ++s) mark_acknowledged(s);
+  bool gaps = false;
+  for (std::size_t i = 0; i < bitmap.size() * 8; ++i) {
+    const std::uint64_t s = cumulative + 1 + i;
+    if (s >= next_new_) break;
+    if (s < base_ || !(std::to_integer<unsigned>(bitmap[i / 8]) >> (i % 8) & 1)) continue;
+    mark_acknowledged(s);
+    gaps = true;
+  }
+  while (base_ < next_new_ && at(base_).state == Record::State::Acknowledged) ++base_;
+  if (gaps) find_overtaken();
+}
+
+void SendWindow::find_overtaken() {
+  for (std::uint64_t s = base_; s < next_new_; ++s) {
+    Record& record = at(s);
+    if (record.state != Record::State::InFlight) continue;
+    if (record.order + kReorderSlack < acknowledged_order_[static_cast<std::size_t>(record.stream)]) mark_lost(&record);
+  }
+}
+
+void SendWindow::stream_lost(int stream) {
+  for (std::uint64_t s = base_; s < next_new_; ++s) {
+    Record& record = at(s);
+    if (record.state == Record::State::InFlight && record.stream == stream) mark_lost(&record);
+  }
+}
+
+void SendWindow::expire(TimeNs now, TimeNs timeout) {
+  for (std::uint64_t s = base_; s < next_new_; ++s) {
+    Record& record = at(s);
+    if (record.state != Record::State::InFlight || record.sent == kNever) continue;
+    const int doublings = std::min(record.transmissions - 1, 4);
+    if (now - record.sent >= timeout << doublings) mark_lost(&record);
+  }
+}
+
+}  // namespace longhaul::link
