@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// Session: the reliable conversation of this rank with one other rank, over K replaceable streams. Sans-IO: frames and events
+// come in, the owner pulls transmissions and actions out and does the I/O. It lives as long as the communicator: a stream that
+// breaks is dialled again and everything it may have lost is sent again, so nothing is lost and nothing delivered twice.
+//
+//   stream   Down --Dial--> Dialing --stream_up--> Up --reset, silence--> Down
+//   session  Open --departed()--> Departed (a goodbye: silence is fine now)
+//                 --ride_through without a stream, or nobody listens any more--> Failed
+//
+// Credit. Every frame costs payload + kFrameOverhead. A receiver grants a running total: what it has consumed plus its window,
+// so a peer that runs ahead is bounded in memory. Only first transmissions count.
+#pragma once
+
+#include <longhaul/longhaul.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "link/receive_window.h"
+#include "link/send_window.h"
+
+namespace longhaul::link {
+
+struct SessionOptions {
+  std::string peer_name;  ///< for texts: "site atlanta rank 1 (10.0.2.1:47001)"
+  bool dialer = false;    ///< this side opens the streams; the other only probes whether the process still lives
+  int streams = 1;
+  std::size_t window_frames = 1024;
+  std::uint64_t window_bytes = 16 << 20;
+  TimeNs ride_through = 30 * kSecond;
+};
+
+struct SessionCounters {
+  std::uint64_t bytes_sent = 0;      ///< headers and payloads handed to the transport
+  std::uint64_t bytes_received = 0;  ///< of frames that were valid
+  std::uint64_t reconnects = 0;
+  std::uint64_t dropped_frames = 0;  ///< damaged, duplicate, of another session, out of window
+};
+
+/// One frame to post. `sequence` comes back through Session::on_sent; 0: no notice needed (there is no payload).
+struct Transmission {
+  int stream = 0;
+  std::uint64_t sequence = 0;
+  wire::EncodedHeader header;
+  Blob blob;           ///< keep until the transport is done with `payload`
+  ConstBytes payload;
+};
+
+struct StreamAction {
+  enum class Kind { Dial, Drop, Probe } kind;
+  int stream = 0;
+};
+
+/// A frame that is new and carries a message. The payload is the frame's own, or `inline_payload` where that is not empty.
+struct Delivery {
+  wire::Message message;
+  ConstBytes inline_payload;
+  std::uint64_t sequence = 0;
+  std::uint64_t cost = 0;  ///< give it to consumed() once the payload is not needed any more
+};
+
+class Session {
+ public:
+  explicit Session(SessionOptions options);
+
+  // -- what the owner wants to say
+  bool can_send() const { return !window_.full(); }
+  void send(const wire::Message& message, ConstBytes inline_payload) { window_.push(message, inline_payload, {}, {}); }
+  void send(const wire::Message& message, Blob blob, ConstBytes payload) {
+    window_.push(message, {}, std::move(blob), payload);
+  }
+  void consumed(std::uint64_t cost);
+  /// The peer said goodbye: its silence is no failure any more, and it is not dialled again.
+  void departed() { departed_ = true; }
+
+  // -- what happened
+  void stream_up(int stream, std::uint64_t session_id, TimeNs now);
+  /// The stream is gone. `refused`: the peer's machine says that nobody listens there.
+  void stream_down(int stream, bool refused, const std::string& why, TimeNs now);
+  /// A probe's answer: the peer's process lives, or nobody listens.
+  void probed(bool alive, TimeNs now);
+  std::optional<Delivery> on_frame(int stream, ConstBytes header, ConstBytes payload, TimeNs now);
+  void on_sent(int stream, std::uint64_t sequence, std::size_t bytes, TimeNs now);
+  void on_time(TimeNs now);
+
+  // -- what to do
+  bool next_transmission(TimeNs now, Transmission* out);
+  std::optional<StreamAction> next_action(TimeNs now);
+  /// Earliest time at which on_time has something to do.
+  TimeNs next_event() const;
+
+  bool connected() const;  ///< at least one stream is up
+  bool all_up() const;
+  bool idle() const { return window_.empty(); }  ///< everything said has been acknowledged
+  const Status& failure() const { return failure_; }
+  const SessionOptions& options() const { return options_; }
+  const SessionCounters& counters() const { return counters_; }
+  std::uint64_t resent_bytes() const { return window_.resent_bytes(); }
+  TimeNs rtt() const { return rtt_; }                ///< smoothed; 0 until measured
+  TimeNs last_heard() const { return last_heard_; }
+  const std::string& last_trouble() const { return last_trouble_; }
+
+ private:
+  struct Stream {
+    enum class State { Down, Dialing, Up } state = State::Down;
+    std::uint64_t session_id = 0;
+    std::uint64_t order = 0;        // frames transmitted on it so far
+    std::uint64_t queued_bytes = 0;  // posted, not yet left
+    TimeNs heard = 0;
+    TimeNs retry_at = 0;
+    TimeNs backoff = 0;
+    TimeNs next_ping = 0;
+    std::optional<std::uint64_t> pong_owed;
+    bool was_up = false;
+    bool drop = false;
+  };
+
+  bool next_control(TimeNs now, Transmission* out);
+  bool next_data(Transmission* out);
+  int pick_stream() const;
+  void finish(int stream, const wire::Frame& frame, ConstBytes inline_payload, ConstBytes payload, Transmission* out);
+  void note_pong(std::uint64_t sent, TimeNs now);
+  void note_refused(TimeNs now);
+  void check_liveness(TimeNs now);
+  TimeNs retransmission_timeout() const;
+  bool ack_due(TimeNs now) const;
+
+  SessionOptions options_;
+  SendWindow window_;
+  ReceiveWindow received_;
+  std::vector<Stream> streams_;
+  SessionCounters counters_;
+  Status failure_;
+  std::string last_trouble_ = "never connected";
+  bool departed_ = false;
+
+  std::uint64_t peer_credit_;
+  std::uint64_t credit_told_ = 0;
+  TimeNs ack_since_ = kNever;  // oldest arrival not acknowledged yet
+  bool ack_now_ = false;
+  TimeNs next_expiry_check_ = kNever;
+  TimeNs last_time_ = 0;  // of the last on_time
+  TimeNs rtt_ = 0;
+  TimeNs last_heard_ = 0;
+  TimeNs disconnected_since_ = kNever;
+  TimeNs refused_since_ = kNever;
+  int refusals_ = 0;
+  TimeNs next_probe_ = kNever;
+};
+
+}  // namespace longhaul::link
