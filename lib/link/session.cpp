@@ -7,7 +7,6 @@
 namespace longhaul::link {
 namespace {
 
-constexpr TimeNs kAckDelay = kMillisecond;
 constexpr TimeNs kMinRetransmission = 300 * kMillisecond;
 /// Sequence gaps beyond what fits a bitmap are told by a later acknowledgement.
 constexpr std::size_t kBitmapBytes = 128;

@@ -23,6 +23,9 @@
 
 namespace longhaul::link {
 
+/// An arrival is acknowledged at the latest this much later; completion never waits for it.
+constexpr TimeNs kAckDelay = kMillisecond;
+
 struct SessionOptions {
   std::string peer_name;  ///< for texts: "site atlanta rank 1 (10.0.2.1:47001)"
   bool dialer = false;    ///< this side opens the streams; the other only probes whether the process still lives

@@ -22,7 +22,7 @@ std::uint64_t cut(const Range& range, std::uint64_t i, std::uint64_t n) {
 }  // namespace
 
 Plan::Plan(const Topology& topology, int rank, const Call& call, std::uint64_t element_bytes, const Options& options)
-    : topology_(topology),
+    : topology_(&topology),
       rank_(rank),
       site_(topology.site_of(rank)),
       call_(call),
@@ -41,19 +41,19 @@ Plan::Plan(const Topology& topology, int rank, const Call& call, std::uint64_t e
   if (!is_segmented(call.collective)) {
     chunk_count_ = ceil_div(elements_, chunk_elements_);
   } else {
-    for (int s = 0; s < topology_.sites(); ++s) chunk_count_ += ceil_div(segment(s).count(), chunk_elements_);
+    for (int s = 0; s < topology_->sites(); ++s) chunk_count_ += ceil_div(segment(s).count(), chunk_elements_);
   }
 }
 
 Range Plan::segment(int site) const {
-  const auto first = static_cast<std::uint64_t>(topology_.first_rank(site));
-  const auto size = static_cast<std::uint64_t>(topology_.size_of(site));
+  const auto first = static_cast<std::uint64_t>(topology_->first_rank(site));
+  const auto size = static_cast<std::uint64_t>(topology_->size_of(site));
   return {first * call_.count, (first + size) * call_.count};
 }
 
 Chunk Plan::chunk(std::uint64_t index) const {
   LH_CHECK(index < chunk_count_);
-  const std::uint64_t all_sites = (std::uint64_t{1} << topology_.sites()) - 1;
+  const std::uint64_t all_sites = (std::uint64_t{1} << topology_->sites()) - 1;
   Chunk chunk{.index = index, .range = {}, .source_sites = all_sites, .target_sites = all_sites};
   Range within{0, elements_};
   if (is_segmented(call_.collective)) {
@@ -66,7 +66,7 @@ Chunk Plan::chunk(std::uint64_t index) const {
     }
     (call_.collective == Collective::AllGather ? chunk.source_sites : chunk.target_sites) = std::uint64_t{1} << site;
   } else if (call_.collective == Collective::Broadcast) {
-    chunk.source_sites = std::uint64_t{1} << topology_.site_of(call_.root);
+    chunk.source_sites = std::uint64_t{1} << topology_->site_of(call_.root);
   }
   chunk.range.begin = within.begin + index * chunk_elements_;
   chunk.range.end = std::min(within.end, chunk.range.begin + chunk_elements_);
@@ -75,7 +75,7 @@ Chunk Plan::chunk(std::uint64_t index) const {
 
 std::uint64_t Plan::divisor() const {
   if (call_.op != lhAvg || !call_.reduces()) return 1;
-  return static_cast<std::uint64_t>(rail_ ? topology_.sites() : topology_.ranks());
+  return static_cast<std::uint64_t>(rail_ ? topology_->sites() : topology_->ranks());
 }
 
 Range Plan::contribution(int site, int group_rank) const {
@@ -99,7 +99,7 @@ Range Plan::part(const Chunk& chunk, int site, int group_rank) const {
 
 std::uint64_t Plan::piece_end(const Chunk& chunk, std::uint64_t begin) const {
   std::uint64_t end = chunk.range.end;
-  for (int s = 0; s < topology_.sites(); ++s) {
+  for (int s = 0; s < topology_->sites(); ++s) {
     const auto n = static_cast<std::uint64_t>(group_size(s));
     for (std::uint64_t i = 1; i < n; ++i) {
       const std::uint64_t at = cut(chunk.range, i, n);

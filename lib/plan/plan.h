@@ -43,7 +43,7 @@ struct Chunk {
 
 class Plan {
  public:
-  /// `rank` is this rank; element_bytes = size of one element of call.type.
+  /// `rank` is this rank; the topology must outlive the plan (a plan allocates nothing); element_bytes = size of one element of call.type.
   Plan(const Topology& topology, int rank, const Call& call, std::uint64_t element_bytes, const Options& options);
 
   const Call& call() const { return call_; }
@@ -54,12 +54,12 @@ class Plan {
   Chunk chunk(std::uint64_t index) const;
 
   /// In the rail scope every site counts as one rank: this rank's rail peer there.
-  int sites() const { return topology_.sites(); }
+  int sites() const { return topology_->sites(); }
   int site() const { return site_; }
-  int group_size(int site) const { return rail_ ? 1 : topology_.size_of(site); }
-  int group_rank() const { return rail_ ? 0 : topology_.site_rank_of(rank_); }
+  int group_size(int site) const { return rail_ ? 1 : topology_->size_of(site); }
+  int group_rank() const { return rail_ ? 0 : topology_->site_rank_of(rank_); }
   int global_rank(int site, int group_rank) const {
-    return topology_.rank(site, rail_ ? topology_.site_rank_of(rank_) : group_rank);
+    return topology_->rank(site, rail_ ? topology_->site_rank_of(rank_) : group_rank);
   }
   /// Divisor of lhAvg: ranks, or sites in the rail scope; 1 for other operations.
   std::uint64_t divisor() const;
@@ -74,12 +74,12 @@ class Plan {
   std::uint64_t piece_end(const Chunk& chunk, std::uint64_t begin) const;
 
   /// True where the call goes through the WAN at all.
-  bool exchanges() const { return topology_.sites() > 1; }
+  bool exchanges() const { return topology_->sites() > 1; }
 
  private:
   Range segment(int site) const;  // of the whole buffer, for ReduceScatter and AllGather
 
-  Topology topology_;
+  const Topology* topology_;
   int rank_;
   int site_;
   Call call_;
