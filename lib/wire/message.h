@@ -21,7 +21,7 @@ struct Message {
   std::uint64_t operation = 0;  ///< sequence number of the call on this communicator, from 1
   std::uint64_t signature = 0;  ///< hash of the call's arguments
   std::uint64_t begin = 0;      ///< first element, of the whole buffer
-  std::uint32_t codec = 0;      ///< lhCodec_t of the payload; 0 where the payload is in the call's type
+  std::uint32_t codec = 0;      ///< of a contribution: lhCodec_t of the payload, lhCodecNone: elements as they are
   bool operator==(const Message&) const = default;
 };
 

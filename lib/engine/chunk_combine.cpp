@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// The second half of a chunk's life: all sites' contributions to the own part are combined, in site order, piece by piece.
+#include <cstring>
+
+#include "engine/chunk_run.h"
+#include "engine/operation.h"
+#include "kernels/reduce.h"
+
+namespace longhaul::engine {
+
+/// The finished part goes straight to the user's buffer where this rank wants all of it, else to a slot.
+bool ChunkWork::place_result(ChunkRun* run) {
+  if (run->result) return true;
+  const std::size_t element = run->operation->plan->element_bytes();
+  if (run->want.contains(run->part)) {
+    run->result = run->operation->request->recv + (run->part.begin - run->want.begin) * element;
+    return true;
+  }
+  run->result_slot = blobs_->acquire();
+  if (!run->result_slot) return false;
+  run->result = run->result_slot.memory().data();
+  return true;
+}
+
+bool ChunkWork::combine(ChunkRun* run) {
+  const plan::Plan& plan = *run->operation->plan;
+  const plan::Call& call = plan.call();
+  if (run->part.empty()) return true;
+  if (!place_result(run)) return false;
+  if (!plan.exchanges()) {
+    const void* source = run->result;
+    if (plan.divisor() > 1)
+      kernels::reduce(run->result, {&source, 1}, run->part.count(), call.type, call.op, plan.divisor());
+  } else if (call.codec == lhCodecNone) {
+    combine_exact(run);
+  } else {
+    combine_lossy(run);
+  }
+  run->own = {};
+  for (Held& held : run->arrivals) held.consume();
+  run->arrivals.clear();
+  if (run->result_slot) {
+    const Range mine = intersect(run->part, run->want);
+    const std::size_t element = plan.element_bytes();
+    if (!mine.empty())
+      std::memcpy(run->operation->request->recv + (mine.begin - run->want.begin) * element,
+                  run->result + (mine.begin - run->part.begin) * element, mine.count() * element);
+  }
+  return true;
+}
+
+ConstBytes ChunkWork::piece_of_own(const ChunkRun& run, const Range& piece) const {
+  const std::size_t begin = offset_in(run, run.part, piece.begin, run.own_codec);
+  return run.own.memory().subspan(begin, offset_in(run, run.part, piece.end, run.own_codec) - begin);
+}
+
+/// The bytes of one piece as contributed by `site`, and their codec. All contributions are there and have their exact size.
+ConstBytes ChunkWork::piece_of(const ChunkRun& run, int site, const Range& piece, std::uint32_t* codec) const {
+  *codec = run.own_codec;
+  if (site == run.operation->plan->site()) return piece_of_own(run, piece);
+  for (const Held& held : run.arrivals) {
+    if (members_.topology.site_of(held.rank) != site) continue;
+    const Range overlap = expected_overlap(run, held.rank);
+    if (!overlap.contains(piece)) continue;
+    *codec = held.message.codec;
+    const std::size_t begin = offset_in(run, overlap, piece.begin, *codec);
+    return held.bytes().subspan(begin, offset_in(run, overlap, piece.end, *codec) - begin);
+  }
+  LH_CHECK(false && "combine() called before all contributions arrived");
+  return {};
+}
+
+void ChunkWork::combine_exact(ChunkRun* run) {
+  const plan::Plan& plan = *run->operation->plan;
+  const plan::Call& call = plan.call();
+  for (Range piece{run->part.begin, 0}; piece.begin < run->part.end; piece.begin = piece.end) {
+    piece.end = plan.piece_end(run->chunk, piece.begin);
+    std::byte* out = run->result + (piece.begin - run->part.begin) * plan.element_bytes();
+    sources_.clear();
+    std::uint32_t codec = 0;
+    for (int site = 0; site < plan.sites(); ++site)
+      if (run->chunk.from(site)) sources_.push_back(piece_of(*run, site, piece, &codec).data());
+    if (call.reduces())
+      kernels::reduce(out, sources_, piece.count(), call.type, call.op, plan.divisor());
+    else
+      std::memcpy(out, sources_.front(), piece.count() * plan.element_bytes());
+  }
+}
+
+void ChunkWork::combine_lossy(ChunkRun* run) {
+  const plan::Plan& plan = *run->operation->plan;
+  const lhDataType_t type = plan.call().type;
+  for (Range piece{run->part.begin, 0}; piece.begin < run->part.end; piece.begin = piece.end) {
+    piece.end = plan.piece_end(run->chunk, piece.begin);
+    std::byte* out = run->result + (piece.begin - run->part.begin) * plan.element_bytes();
+    float* sum = type == lhFloat32 ? reinterpret_cast<float*>(out) : scratch_.data();
+    bool first = true;
+    for (int site = 0; site < plan.sites(); ++site) {
+      std::uint32_t codec = 0;
+      const ConstBytes blob = piece_of(*run, site, piece, &codec);
+      LH_CHECK(codec::find(static_cast<lhCodec_t>(codec))->decode_add(blob, piece.count(), first, sum));
+      first = false;
+    }
+    if (type != lhFloat32 || plan.divisor() > 1)
+      kernels::from_float(out, sum, piece.count(), type, plan.divisor());
+  }
+}
+
+}  // namespace longhaul::engine

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// The first half of a chunk's life: start, collect, encode, send. The second half: chunk_combine.cpp.
+#include "engine/chunk_run.h"
+
+#include <cstring>
+
+#include "engine/operation.h"
+#include "kernels/reduce.h"
+
+namespace longhaul::engine {
+
+ChunkWork::ChunkWork(const Members& members, link::BlobPool* blobs, std::size_t scratch_values)
+    : members_(members), blobs_(blobs), scratch_(scratch_values) {
+  sources_.reserve(static_cast<std::size_t>(members.topology.sites()));
+}
+
+void ChunkWork::start(ChunkRun* run, Operation* operation, std::uint64_t index) const {
+  const plan::Plan& plan = *operation->plan;
+  const plan::Call& call = plan.call();
+  const int site = plan.site(), rank = plan.group_rank(), size = plan.group_size(site);
+  run->operation = operation;
+  run->chunk = plan.chunk(index);
+  run->parts.clear();
+  run->contributions.clear();
+  run->wants.clear();
+  for (int i = 0; i < size; ++i) {
+    run->parts.push_back(plan.part(run->chunk, site, i));
+    run->contributions.push_back(plan.contribution(site, i));
+    run->wants.push_back(plan.want(site, i));
+  }
+  run->part = run->parts[static_cast<std::size_t>(rank)];
+  run->want = run->wants[static_cast<std::size_t>(rank)];
+  run->task = {.message = {.kind = 0,
+                           .chunk = static_cast<std::uint32_t>(index),
+                           .operation = operation->sequence,
+                           .signature = operation->signature,
+                           .begin = 0,
+                           .codec = lhCodecNone},
+               .type = call.type,
+               .op = call.op,
+               .reduce = call.reduces(),
+               .parts = run->parts,
+               .contributions = run->contributions,
+               .wants = run->wants,
+               .send = operation->request->send};
+  run->collected = !run->chunk.from(site);
+  run->wan_sent = run->collected || plan.sites() == 1;
+  run->stage = run->collected ? Stage::Exchange : Stage::Collect;
+  run->own_codec = lhCodecNone;
+  run->arrivals.clear();
+  run->missing = run->results_missing = 0;
+  run->result = nullptr;
+  run->next_contribution = run->next_result = run->next_site = run->next_member = 0;
+  if (!run->chunk.to(site)) return;
+  for (int t = 0; t < plan.sites(); ++t)
+    if (t != site && run->chunk.from(t)) run->missing += run->part.count();
+  for (int i = 0; i < size; ++i)
+    if (i != rank) run->results_missing += intersect(run->parts[static_cast<std::size_t>(i)], run->want).count();
+}
+
+site::Collected ChunkWork::collect(ChunkRun* run, site::Group* group) {
+  const plan::Plan& plan = *run->operation->plan;
+  const bool alone = plan.group_size(plan.site()) == 1;
+  const bool sent = alone || group->send_contributions(run->task, &run->next_contribution);
+  if (!run->collected && !run->part.empty()) {
+    const codec::Codec* codec = plan.exchanges() ? codec::find(plan.call().codec) : nullptr;
+    std::byte* out = nullptr;
+    if (plan.exchanges()) {
+      if (!run->own && !(run->own = blobs_->acquire())) return site::Collected::Waiting;
+      out = codec ? reinterpret_cast<std::byte*>(scratch_.data()) : run->own.memory().data();
+    } else {
+      if (!place_result(run)) return site::Collected::Waiting;
+      out = run->result;
+    }
+    if (!alone) {
+      const site::Collected collected = group->collect(run->task, out, codec != nullptr);
+      if (collected != site::Collected::Done) return collected;
+    } else {
+      const auto offset = (run->part.begin - run->contributions[0].begin) * plan.element_bytes();
+      const void* source = run->task.send + offset;
+      if (codec)
+        kernels::sum_to_float(scratch_.data(), {&source, 1}, run->part.count(), plan.call().type);
+      else if (source != out)
+        std::memcpy(out, source, run->part.count() * plan.element_bytes());
+    }
+    if (codec && !encode(run, *codec)) LH_CHECK(encode(run, codec::fallback()));
+  }
+  run->collected = true;
+  return sent ? site::Collected::Done : site::Collected::Waiting;
+}
+
+/// Piece by piece, so that every rank finds the same blobs whatever its site's size. NaN and Inf make the whole part fall back.
+bool ChunkWork::encode(ChunkRun* run, const codec::Codec& codec) {
+  const plan::Plan& plan = *run->operation->plan;
+  std::byte* out = run->own.memory().data();
+  for (std::uint64_t at = run->part.begin; at < run->part.end;) {
+    const std::uint64_t end = plan.piece_end(run->chunk, at);
+    if (!codec.encode(scratch_.data() + (at - run->part.begin), end - at, out)) return false;
+    out += codec.encoded_bytes(end - at);
+    at = end;
+  }
+  run->own_codec = static_cast<std::uint32_t>(codec.id);
+  return true;
+}
+
+std::size_t ChunkWork::offset_in(const ChunkRun& run, const Range& blob, std::uint64_t at, std::uint32_t codec) const {
+  const plan::Plan& plan = *run.operation->plan;
+  const codec::Codec* coded = codec::find(static_cast<lhCodec_t>(codec));
+  if (!coded) return (at - blob.begin) * plan.element_bytes();
+  std::size_t bytes = 0;
+  for (std::uint64_t begin = blob.begin; begin < at;) {
+    const std::uint64_t end = plan.piece_end(run.chunk, begin);
+    bytes += coded->encoded_bytes(end - begin);
+    begin = end;
+  }
+  return bytes;
+}
+
+std::size_t ChunkWork::contribution_bytes(const ChunkRun& run, const Range& overlap, std::uint32_t codec) const {
+  const auto agreed = static_cast<std::uint32_t>(run.operation->plan->call().codec);
+  const bool fallback = agreed != lhCodecNone && codec == static_cast<std::uint32_t>(codec::fallback().id);
+  if (codec != agreed && !fallback) return 0;
+  return offset_in(run, overlap, overlap.end, codec);
+}
+
+Range ChunkWork::expected_overlap(const ChunkRun& run, int rank) const {
+  const plan::Plan& plan = *run.operation->plan;
+  const int site = members_.topology.site_of(rank);
+  if (site == plan.site() || !run.chunk.from(site) || !run.chunk.to(plan.site())) return {};
+  const bool rail = plan.call().scope == lhScopeRail;
+  if (rail && plan.global_rank(site, 0) != rank) return {};
+  return intersect(run.part, plan.part(run.chunk, site, rail ? 0 : members_.topology.site_rank_of(rank)));
+}
+
+ChunkWork::Outgoing ChunkWork::next_outgoing(ChunkRun* run) const {
+  const plan::Plan& plan = *run->operation->plan;
+  for (; run->next_site < plan.sites(); ++run->next_site, run->next_member = 0) {
+    const int site = run->next_site;
+    if (site == plan.site() || !run->chunk.to(site)) continue;
+    for (; run->next_member < plan.group_size(site); ++run->next_member) {
+      const Range overlap = intersect(run->part, plan.part(run->chunk, site, run->next_member));
+      if (overlap.empty()) continue;
+      const std::size_t begin = offset_in(*run, run->part, overlap.begin, run->own_codec);
+      const std::size_t end = offset_in(*run, run->part, overlap.end, run->own_codec);
+      return {plan.global_rank(site, run->next_member), overlap, run->own.memory().subspan(begin, end - begin)};
+    }
+  }
+  return {};
+}
+
+}  // namespace longhaul::engine

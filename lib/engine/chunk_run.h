@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// ChunkRun: one chunk of one operation in flight at this rank, and the WAN half of its work (encode, send, combine). The in-site
+// half is site::Group. Reused, never reallocated.
+//
+//   Collect ----own part reduced and encoded----> Exchange ----all sites in, combined----> Distribute ----> Done
+//      (a site with nothing to contribute starts in Exchange; one that wants nothing ends after its sends)
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "codec/codec.h"
+#include "engine/members.h"
+#include "engine/request.h"
+#include "link/session.h"
+#include "plan/plan.h"
+#include "site/group.h"
+#include "transport/transport.h"
+
+namespace longhaul::engine {
+
+struct Operation;
+
+enum class Stage : std::uint8_t { Collect, Exchange, Distribute, Done };
+
+/// A payload received over the WAN and not used up yet, with what it owes its session.
+struct Held {
+  int rank = -1;
+  wire::Message message;
+  transport::Inbound inbound;
+  std::array<std::byte, wire::kMaxInlineBytes> inline_bytes;
+  std::size_t inline_size = 0;
+  link::Session* session = nullptr;
+  std::uint64_t cost = 0;
+
+  ConstBytes bytes() const { return inline_size ? ConstBytes(inline_bytes).first(inline_size) : inbound.bytes(); }
+  /// Gives the memory back and tells the session so.
+  void consume() {
+    inbound = {};
+    if (session) session->consumed(cost);
+    session = nullptr;
+  }
+};
+
+struct ChunkRun {
+  Operation* operation = nullptr;
+  plan::Chunk chunk;
+  Stage stage = Stage::Done;
+  site::ChunkTask task;
+  std::vector<Range> parts, contributions, wants;  // by siteRank, of this site
+  Range part;                                      // what this rank owns
+  Range want;                                      // of the whole buffer
+
+  bool collected = false;
+  link::Blob own;                       // this rank's contribution as it crosses the WAN
+  std::uint32_t own_codec = lhCodecNone;
+  std::vector<Held> arrivals;           // contributions of other sites
+  std::uint64_t missing = 0;            // their elements still to come
+
+  link::Blob result_slot;               // where the result is not wanted here as a whole
+  std::byte* result = nullptr;          // this rank's finished part
+  std::uint64_t results_missing = 0;    // elements of other owners' parts still to come
+
+  int next_contribution = 0, next_result = 0;  // cursors of site::Group
+  int next_site = 0, next_member = 0;          // cursor of WAN sends
+  bool wan_sent = false;
+};
+
+/// Pure-ish helpers over a ChunkRun; all on the engine's thread.
+class ChunkWork {
+ public:
+  /// `scratch_values`: fp32 values the largest part can have.
+  ChunkWork(const Members& members, link::BlobPool* blobs, std::size_t scratch_values);
+
+  void start(ChunkRun* run, Operation* operation, std::uint64_t index) const;
+
+  /// In-site collection and encoding of the own part. Returns Waiting also where no send slot is free.
+  site::Collected collect(ChunkRun* run, site::Group* group);
+  /// Size in bytes of the contribution of `overlap` under `codec` (message codec id); 0: such a codec does not fit the call.
+  std::size_t contribution_bytes(const ChunkRun& run, const Range& overlap, std::uint32_t codec) const;
+  /// What this rank expects from a rank of another site.
+  Range expected_overlap(const ChunkRun& run, int rank) const;
+
+  /// The next contribution to send: rank and payload, or rank -1 when all are sent.
+  struct Outgoing {
+    int rank = -1;
+    Range overlap;
+    ConstBytes payload;
+  };
+  Outgoing next_outgoing(ChunkRun* run) const;
+  static void advance_outgoing(ChunkRun* run) { ++run->next_member; }
+
+  /// Sums all sites in index order into `run->result`. False: no slot for the result, try again later.
+  bool combine(ChunkRun* run);
+
+ private:
+  bool encode(ChunkRun* run, const codec::Codec& codec);
+  void combine_exact(ChunkRun* run);
+  void combine_lossy(ChunkRun* run);
+  ConstBytes piece_of_own(const ChunkRun& run, const Range& piece) const;
+  ConstBytes piece_of(const ChunkRun& run, int site, const Range& piece, std::uint32_t* codec) const;
+  std::size_t offset_in(const ChunkRun& run, const Range& blob, std::uint64_t at, std::uint32_t codec) const;
+  bool place_result(ChunkRun* run);
+
+  const Members& members_;
+  link::BlobPool* blobs_;
+  std::vector<float> scratch_;
+  std::vector<const void*> sources_;
+};
+
+}  // namespace longhaul::engine

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Request: one call on its way from a user's thread to the engine and back. The user's side owns the memory; between submit
+// and done it belongs to the engine.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "plan/call.h"
+
+namespace longhaul::engine {
+
+struct Request {
+  plan::Call call;
+  const std::byte* send = nullptr;
+  std::byte* recv = nullptr;
+  TimeNs deadline = kNever;
+
+  Status result;  ///< valid once done
+  std::atomic<std::uint32_t> done{0};
+
+  void complete(Status status) {
+    result = std::move(status);
+    done.store(1, std::memory_order_release);
+    done.notify_all();
+  }
+  bool finished() const { return done.load(std::memory_order_acquire) != 0; }
+  void wait() const { done.wait(0, std::memory_order_acquire); }
+};
+
+}  // namespace longhaul::engine
