@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// Construction, the thread-safe entrance, and the duty cycle itself.
+#include "engine/engine.h"
+
+#include <algorithm>
+
+namespace longhaul::engine {
+namespace {
+
+/// Room for the padding of every piece of a part.
+std::size_t slot_bytes(const plan::Topology& topology, std::uint64_t chunk_bytes) {
+  return static_cast<std::size_t>(chunk_bytes) + static_cast<std::size_t>(topology.ranks() + 2) * 64;
+}
+
+std::uint64_t largest_chunk(const EngineOptions& options) {
+  return options.chunk_bytes ? options.chunk_bytes : plan::kDefaultChunkBytes;
+}
+
+}  // namespace
+
+Engine::Engine(Members members, EngineOptions options, std::unique_ptr<Links> links, std::unique_ptr<site::Group> group)
+    : members_(std::move(members)),
+      options_(options),
+      blobs_(std::make_unique<link::BlobPool>(
+          std::max<std::size_t>(8, options.blob_bytes / slot_bytes(members_.topology, largest_chunk(options))),
+          slot_bytes(members_.topology, largest_chunk(options)))),
+      links_(std::move(links)),
+      group_(std::move(group)),
+      wan_peers_(plan::wan_peers(members_.topology, members_.rank)),
+      operations_(kMaxOperations),
+      runs_(kMaxChunks),
+      work_(members_, blobs_.get(), static_cast<std::size_t>(largest_chunk(options)) / 2),
+      goodbye_after_(static_cast<std::size_t>(members_.topology.ranks()), kStays),
+      told_(static_cast<std::size_t>(members_.topology.ranks()), true) {
+  const auto ranks = static_cast<std::size_t>(members_.topology.ranks());
+  for (Operation& operation : operations_) operation.heard.assign(ranks, false);
+  for (ChunkRun& run : runs_) {
+    const auto size = static_cast<std::size_t>(members_.site_size());
+    run.parts.reserve(size);
+    run.contributions.reserve(size);
+    run.wants.reserve(size);
+    run.arrivals.reserve(wan_peers_.size());
+  }
+  early_.reserve(1024);
+  commands_.reserve(1024);
+  publish();
+}
+
+Engine::~Engine() {
+  for (ChunkRun& run : runs_) run = {};
+  early_.clear();
+  links_.reset();
+}
+
+void Engine::submit(Request* request) {
+  const std::lock_guard lock(mutex_);
+  if (!failure_.ok()) return request->complete(failure_);
+  commands_.push_back(request);
+  commands_pending_.store(true, std::memory_order_release);
+}
+
+void Engine::abort() {
+  const std::lock_guard lock(mutex_);
+  abort_requested_ = true;
+  commands_pending_.store(true, std::memory_order_release);
+}
+
+void Engine::leave(TimeNs deadline) {
+  const std::lock_guard lock(mutex_);
+  leave_requested_ = deadline;
+  commands_pending_.store(true, std::memory_order_release);
+}
+
+Status Engine::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+EngineStats Engine::stats() const {
+  const std::lock_guard lock(mutex_);
+  return published_;
+}
+
+bool Engine::step(TimeNs now) {
+  now_ = now;
+  bool moved = false;
+  if (commands_pending_.load(std::memory_order_acquire)) {
+    take_commands();
+    moved = true;
+  }
+  if (links_) moved |= links_->poll(*this, now);
+  if (group_) {
+    moved |= group_->progress(now);
+    for (int peer = 0; peer < group_->size(); ++peer)
+      if (peer != group_->rank()) moved |= drain_control(peer);
+  }
+  check_health(now);
+  if (!failed()) {
+    for (std::uint64_t s = first_operation_; s < next_operation_ && !failed(); ++s) agree(find(s));
+    moved |= start_chunks();
+    moved |= collect_chunks();
+    for (std::uint64_t n = first_chunk_; n < next_chunk_ && !failed(); ++n) moved |= advance(&run_at(n));
+    if (group_)
+      for (int peer = 0; peer < group_->size() && !failed(); ++peer)
+        if (peer != group_->rank()) moved |= drain_results(peer);
+    moved |= complete_finished();
+    check_deadlines(now);
+  }
+  if (telling_) moved |= tell_everyone();
+  if (links_) moved |= links_->flush(now);
+  if (leaving_ != Leaving::No) continue_leaving(now);
+  return moved;
+}
+
+TimeNs Engine::next_event() const {
+  TimeNs next = links_ ? links_->next_event() : kNever;
+  if (group_) next = std::min(next, group_->next_event());
+  for (std::uint64_t s = first_operation_; s < next_operation_; ++s) {
+    const Operation& operation = operations_[s % kMaxOperations];
+    if (!operation.finished) next = std::min(next, operation.request->deadline);
+  }
+  if (leaving_ != Leaving::No) next = std::min({next, leave_deadline_, linger_until_, now_ + 20 * kMillisecond});
+  if (telling_) next = std::min(next, now_ + kMillisecond);
+  return next;
+}
+
+void Engine::append_wait_fds(std::vector<pollfd>& fds) const {
+  if (links_) links_->append_wait_fds(fds);
+  if (group_) group_->append_wait_fds(fds);
+}
+
+bool Engine::arm() {
+  if (commands_pending_.load(std::memory_order_acquire)) return false;
+  const bool group_quiet = !group_ || group_->arm();
+  return (!links_ || links_->arm()) && group_quiet;
+}
+
+void Engine::publish() {
+  EngineStats stats = counters_;
+  stats.memory_bytes = blobs_->memory_bytes() + (group_ ? group_->memory_bytes() : 0);
+  if (links_) {
+    stats.memory_bytes += links_->memory_bytes();
+    stats.dropped_frames += links_->dropped();
+    for (int rank : links_->peer_ranks()) {
+      const link::Session& session = *links_->session(rank);
+      stats.reconnects += session.counters().reconnects;
+      stats.dropped_frames += session.counters().dropped_frames;
+      stats.resent_bytes += session.resent_bytes();
+      if (in_site(rank)) continue;  // the LAN does not count as WAN
+      stats.wan_bytes_sent += session.counters().bytes_sent;
+      stats.wan_bytes_received += session.counters().bytes_received;
+      stats.rtt_ns = std::max(stats.rtt_ns, static_cast<std::uint64_t>(session.rtt()));
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  stats.memory_bytes = std::max(stats.memory_bytes, published_.memory_bytes);
+  published_ = stats;
+}
+
+}  // namespace longhaul::engine

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// Engine: everything one rank of one communicator does, in one duty cycle: step(now). It owns the links, the in-site group, the
+// operations and their chunks. One thread at a time makes all calls except submit/abort/leave, which any thread may make;
+// so the same object runs in the product (runner.h: one thread, armed and asleep when idle) and in the deterministic
+// simulator (many engines, one thread, a manual clock).
+//
+//   step:  1 commands   2 poll   3 control messages   4 agreement   5 start chunks   6 collect, exchange, distribute
+//          7 complete   8 deadlines and failures      9 post
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "engine/chunk_run.h"
+#include "engine/links.h"
+#include "engine/operation.h"
+#include "site/group.h"
+#include "wire/announcement.h"
+
+namespace longhaul::engine {
+
+struct EngineOptions {
+  std::uint64_t chunk_bytes = 0;      ///< wan.chunk; 0: automatic
+  std::uint64_t blob_bytes = 64 << 20;  ///< memory for encoded parts waiting to be acknowledged
+  bool warn = true;
+};
+
+struct EngineStats {
+  std::uint64_t operations = 0, failed_operations = 0, payload_bytes = 0;
+  std::uint64_t wan_bytes_sent = 0, wan_bytes_received = 0, resent_bytes = 0, reconnects = 0, dropped_frames = 0;
+  std::uint64_t rtt_ns = 0, memory_bytes = 0;
+};
+
+class Engine final : private LinkEvents {
+ public:
+  /// `links` may be null (nobody to reach through a transport); `group` may be null in a site of one rank.
+  Engine(Members members, EngineOptions options, std::unique_ptr<Links> links, std::unique_ptr<site::Group> group);
+  ~Engine() override;
+
+  // -- any thread
+  /// Queues a call. The request belongs to the engine until it is done; it is done before the engine is destroyed.
+  void submit(Request* request);
+  /// Fails the communicator with lhAborted at the next step.
+  void abort();
+  /// Starts leaving: calls still queued fail, peers are told goodbye. left() becomes true when all is flushed or `deadline`.
+  void leave(TimeNs deadline);
+  /// The final error, or success.
+  Status failure() const;
+  bool failed() const { return failed_.load(std::memory_order_acquire); }
+  EngineStats stats() const;
+
+  // -- the engine's thread
+  bool step(TimeNs now);
+  TimeNs next_event() const;
+  void append_wait_fds(std::vector<pollfd>& fds) const;
+  bool arm();
+  bool left() const { return left_; }
+  Links* links() { return links_.get(); }
+
+ private:
+  static constexpr std::size_t kMaxOperations = 64;
+  static constexpr std::size_t kMaxChunks = 64;
+
+  enum class Leaving { No, Requested, Flushing };
+
+  // engine_calls.cpp
+  void take_commands();
+  Request* pop_command();
+  void activate(Request* request);
+  Operation* find(std::uint64_t sequence);
+  void agree(Operation* operation);
+  void on_announcement(int rank, bool in_site, const wire::Message& message, ConstBytes payload);
+  void check_announcement(Operation* operation, int rank, bool in_site, const wire::Announcement& theirs);
+  bool complete_finished();
+  void check_deadlines(TimeNs now);
+  std::string missing_text(const Operation& operation, TimeNs now);
+  std::string stage_text(const Operation& operation);
+
+  // engine_chunks.cpp
+  bool start_chunks();
+  bool collect_chunks();
+  bool advance(ChunkRun* run);
+  bool send_contributions(ChunkRun* run);
+  void finish_if_done(ChunkRun* run);
+  ChunkRun* find_chunk(const wire::Message& message);
+  ChunkRun& run_at(std::uint64_t number) { return runs_[number % kMaxChunks]; }
+
+  // engine_messages.cpp
+  void on_link_message(int rank, const link::Delivery& delivery, transport::Inbound payload) override;
+  void on_contribution(Held held);
+  void attach(ChunkRun* run, Held held);
+  void take_early(const Operation& operation, ChunkRun* run);
+  bool drain_control(int peer);
+  bool drain_results(int peer);
+  bool on_result(int peer, const site::Received& received, bool* consumed);
+  void handle_control(int rank, bool in_site, const wire::Message& message, ConstBytes payload);
+
+  // engine_failure.cpp
+  void fail(Status status, const std::string& notice, lhResult_t notice_code);
+  void fail(Status status);
+  void on_failure_notice(int rank, ConstBytes payload);
+  void on_goodbye(int rank, const wire::Message& message);
+  void check_health(TimeNs now);
+  bool tell_everyone();
+  bool tell(int rank, const wire::Message& message, ConstBytes payload);
+  void continue_leaving(TimeNs now);
+  bool flushed(TimeNs now);
+  void publish();
+
+  bool in_site(int rank) const { return members_.topology.site_of(rank) == members_.site(); }
+  site::Channel* channel(int rank) {
+    return group_ && in_site(rank) && rank != members_.rank ? &group_->channel(members_.topology.site_rank_of(rank))
+                                                            : nullptr;
+  }
+
+  Members members_;
+  EngineOptions options_;
+  std::unique_ptr<link::BlobPool> blobs_;  // before links_: sessions hold blobs
+  std::unique_ptr<Links> links_;
+  std::unique_ptr<site::Group> group_;
+  std::vector<int> wan_peers_;
+
+  std::vector<Operation> operations_;  // ring by sequence
+  std::uint64_t first_operation_ = 1, next_operation_ = 1;
+  std::vector<ChunkRun> runs_;  // ring by running number
+  std::uint64_t first_chunk_ = 0, next_chunk_ = 0, collect_next_ = 0;
+  std::uint64_t chunks_planned_ = 0;  // of all activated operations
+  ChunkWork work_;
+
+  struct Early {
+    Held held;
+    bool in_site = false;
+  };
+  std::vector<Early> early_;  // messages of calls or chunks that have not begun here
+
+  // Peers: what has become of them.
+  std::vector<std::uint64_t> goodbye_after_;  // by rank: last call it took part in; kStays while it is here
+  static constexpr std::uint64_t kStays = ~std::uint64_t{0};
+
+  // Telling the others about a failure or a goodbye: one message, each rank once.
+  wire::Message broadcast_;
+  std::vector<std::byte> broadcast_payload_;
+  std::vector<bool> told_;
+  bool telling_ = false;
+
+  Leaving leaving_ = Leaving::No;
+  TimeNs leave_deadline_ = kNever;
+  TimeNs linger_until_ = kNever;
+  bool left_ = false;
+  TimeNs now_ = 0;
+  EngineStats counters_;
+
+  // Shared with other threads.
+  mutable std::mutex mutex_;
+  std::vector<Request*> commands_;  // from commands_head_ on; keeps its memory
+  std::size_t commands_head_ = 0;
+  bool abort_requested_ = false;
+  TimeNs leave_requested_ = kNever;
+  Status failure_;
+  EngineStats published_;
+  std::atomic<bool> commands_pending_{false};
+  std::atomic<bool> failed_{false};
+};
+
+}  // namespace longhaul::engine
