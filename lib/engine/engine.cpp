@@ -119,7 +119,7 @@ TimeNs Engine::next_event() const {
     const Operation& operation = operations_[s % kMaxOperations];
     if (!operation.finished) next = std::min(next, operation.request->deadline);
   }
-  if (leaving_ != Leaving::No) next = std::min({next, leave_deadline_, linger_until_, now_ + 20 * kMillisecond});
+  if (leaving_ != Leaving::No) next = std::min({next, leave_deadline_, now_ + 2 * kMillisecond});
   if (telling_) next = std::min(next, now_ + kMillisecond);
   return next;
 }

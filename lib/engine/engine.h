@@ -44,7 +44,7 @@ class Engine final : private LinkEvents {
   void submit(Request* request);
   /// Fails the communicator with lhAborted at the next step.
   void abort();
-  /// Starts leaving: calls still queued fail, peers are told goodbye. left() becomes true when all is flushed or `deadline`.
+  /// Starts leaving: calls still pending end with lhAborted, peers are told goodbye. left() becomes true when all is flushed or `deadline`.
   void leave(TimeNs deadline);
   /// The final error, or success.
   Status failure() const;
@@ -148,6 +148,7 @@ class Engine final : private LinkEvents {
   Leaving leaving_ = Leaving::No;
   TimeNs leave_deadline_ = kNever;
   TimeNs linger_until_ = kNever;
+  TimeNs quiet_since_ = kNever;
   bool left_ = false;
   TimeNs now_ = 0;
   EngineStats counters_;

@@ -38,7 +38,8 @@ void Engine::fail(Status status, const std::string& notice, lhResult_t notice_co
     if (!find(s)->finished) pending.push_back(find(s)->request);
   counters_.failed_operations += pending.size();
   publish();
-  const std::uint64_t last_started = next_operation_ - 1;
+  std::uint64_t last_complete = first_operation_ - 1;
+  while (last_complete + 1 < next_operation_ && find(last_complete + 1)->finished) ++last_complete;
   for (std::uint64_t s = first_operation_; s < next_operation_; ++s) find(s)->finished = true;
   first_operation_ = next_operation_;
   for (; first_chunk_ < next_chunk_; ++first_chunk_) {
@@ -51,7 +52,7 @@ void Engine::fail(Status status, const std::string& notice, lhResult_t notice_co
   early_.clear();
 
   std::fill(told_.begin(), told_.end(), false);
-  broadcast_ = {.kind = destroyed ? wire::kGoodbye : wire::kFailure, .chunk = 0, .operation = last_started,
+  broadcast_ = {.kind = destroyed ? wire::kGoodbye : wire::kFailure, .chunk = 0, .operation = last_complete,
                 .signature = 0, .begin = 0, .codec = lhCodecNone};
   broadcast_payload_.resize(destroyed ? 0 : wire::kMaxFailureBytes);
   if (!destroyed) {
@@ -77,7 +78,6 @@ void Engine::on_failure_notice(int rank, ConstBytes payload) {
 
 void Engine::on_goodbye(int rank, const wire::Message& message) {
   goodbye_after_[static_cast<std::size_t>(rank)] = message.operation;
-  told_[static_cast<std::size_t>(rank)] = true;
   if (links_ && links_->session(rank)) links_->session(rank)->departed();
 }
 
@@ -133,7 +133,7 @@ void Engine::continue_leaving(TimeNs now) {
     // A communicator that had failed before tells its failure first; only then comes the goodbye.
     if (telling_ && broadcast_.kind != wire::kGoodbye && now < leave_deadline_) return;
     if (broadcast_.kind != wire::kGoodbye) {
-      broadcast_ = {.kind = wire::kGoodbye, .chunk = 0, .operation = next_operation_ - 1, .signature = 0, .begin = 0,
+      broadcast_ = {.kind = wire::kGoodbye, .chunk = 0, .operation = 0, .signature = 0, .begin = 0,
                     .codec = lhCodecNone};
       broadcast_payload_.clear();
       std::fill(told_.begin(), told_.end(), false);
@@ -142,7 +142,14 @@ void Engine::continue_leaving(TimeNs now) {
     leaving_ = Leaving::Flushing;
     linger_until_ = now + kLinger;
   }
-  left_ = now >= leave_deadline_ || (!telling_ && flushed(now));
+  if (telling_ || !flushed(now)) {
+    quiet_since_ = kNever;
+  } else if (quiet_since_ == kNever) {
+    quiet_since_ = now;
+  }
+  // What was posted last (an acknowledgement, a goodbye) gets a moment to leave before the endpoints close.
+  const TimeNs moment = 5 * kMillisecond + static_cast<TimeNs>(stats().rtt_ns);
+  left_ = now >= leave_deadline_ || (quiet_since_ != kNever && now - quiet_since_ >= moment);
 }
 
 /// Peers that have said goodbye need nothing more; a short linger still lets our own goodbye reach them.
@@ -151,7 +158,7 @@ bool Engine::flushed(TimeNs now) {
     const bool gone = goodbye_after_[static_cast<std::size_t>(rank)] != kStays && now >= linger_until_;
     if (site::Channel* way = channel(rank); way && !way->flushed() && way->health().ok() && !gone) return false;
     link::Session* session = links_ ? links_->session(rank) : nullptr;
-    if (session && !session->idle() && session->failure().ok() && !gone) return false;
+    if (session && (!session->idle() || session->ack_pending()) && session->failure().ok() && !gone) return false;
   }
   return true;
 }

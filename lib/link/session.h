@@ -97,6 +97,7 @@ class Session {
   bool connected() const;  ///< at least one stream is up
   bool all_up() const;
   bool idle() const { return window_.empty(); }  ///< everything said has been acknowledged
+  bool ack_pending() const { return ack_since_ != kNever || ack_now_; }
   const Status& failure() const { return failure_; }
   const SessionOptions& options() const { return options_; }
   const SessionCounters& counters() const { return counters_; }
