@@ -149,6 +149,7 @@ class Engine final : private LinkEvents {
   TimeNs leave_deadline_ = kNever;
   TimeNs linger_until_ = kNever;
   TimeNs quiet_since_ = kNever;
+  bool failed_before_leaving_ = false;
   bool left_ = false;
   TimeNs now_ = 0;
   EngineStats counters_;

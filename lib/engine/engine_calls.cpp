@@ -23,6 +23,7 @@ void Engine::take_commands() {
   }
   if (leaving) {
     leaving_ = Leaving::Requested;
+    failed_before_leaving_ = failed();
     fail(error(lhAborted, "the communicator is being destroyed"));
   }
   while (next_operation_ - first_operation_ < kMaxOperations && !failed()) {
@@ -124,7 +125,7 @@ bool Engine::complete_finished() {
     if (operation.site_heard < members_.site_size() - 1 || operation.wan_heard < wan_peers_.size()) continue;
     if (operation.next_wan_announcement < wan_peers_.size()) continue;
     operation.finished = true;
-    ++counters_.operations;
+    counters_.operations += operation.request->counted;
     publish();
     operation.request->complete({});
     moved = true;

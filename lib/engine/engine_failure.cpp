@@ -36,7 +36,7 @@ void Engine::fail(Status status, const std::string& notice, lhResult_t notice_co
   }
   for (std::uint64_t s = first_operation_; s < next_operation_; ++s)
     if (!find(s)->finished) pending.push_back(find(s)->request);
-  counters_.failed_operations += pending.size();
+  for (const Request* request : pending) counters_.failed_operations += request->counted;
   publish();
   std::uint64_t last_complete = first_operation_ - 1;
   while (last_complete + 1 < next_operation_ && find(last_complete + 1)->finished) ++last_complete;
@@ -130,6 +130,7 @@ bool Engine::tell_everyone() {
 
 void Engine::continue_leaving(TimeNs now) {
   if (leaving_ == Leaving::Requested) {
+    if (failed_before_leaving_) leave_deadline_ = std::min(leave_deadline_, now + kSecond);
     // A communicator that had failed before tells its failure first; only then comes the goodbye.
     if (telling_ && broadcast_.kind != wire::kGoodbye && now < leave_deadline_) return;
     if (broadcast_.kind != wire::kGoodbye) {
@@ -158,6 +159,8 @@ bool Engine::flushed(TimeNs now) {
     const bool gone = goodbye_after_[static_cast<std::size_t>(rank)] != kStays && now >= linger_until_;
     if (site::Channel* way = channel(rank); way && !way->flushed() && way->health().ok() && !gone) return false;
     link::Session* session = links_ ? links_->session(rank) : nullptr;
+    // After a failure a peer that cannot be reached is not waited for.
+    if (session && failed_before_leaving_ && !session->connected()) continue;
     if (session && (!session->idle() || session->ack_pending()) && session->failure().ok() && !gone) return false;
   }
   return true;

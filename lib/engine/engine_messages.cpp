@@ -5,10 +5,14 @@
 #include <cstring>
 
 #include "engine/engine.h"
+#include "engine/session_channel.h"
 
 namespace longhaul::engine {
 
 void Engine::on_link_message(int rank, const link::Delivery& delivery, transport::Inbound payload) {
+  // Two ranks of one site on different machines: the session is their in-site channel.
+  if (auto* way = in_site(rank) ? dynamic_cast<SessionChannel*>(channel(rank)) : nullptr)
+    return way->deliver(delivery, std::move(payload));
   Held held;
   held.rank = rank;
   held.message = delivery.message;

@@ -17,6 +17,7 @@ struct Request {
   const std::byte* send = nullptr;
   std::byte* recv = nullptr;
   TimeNs deadline = kNever;
+  bool counted = true;  ///< false: the library's own (bring-up, finalisation), not in the statistics
 
   Status result;  ///< valid once done
   std::atomic<std::uint32_t> done{0};

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/bring_up.h"
+
+#include <openssl/rand.h>
+
+#include <chrono>
+
+#include "base/log.h"
+#include "bootstrap/machine.h"
+#include "engine/session_channel.h"
+#include "site/host/local_connect.h"
+#include "transport/shaped.h"
+#include "transport/ucx/ucx_transport.h"
+
+namespace longhaul::api {
+namespace {
+
+constexpr std::uint64_t kDefaultWindow = 16 << 20;
+constexpr int kDefaultStreams = 4;
+/// A rank of this machine that has not joined by shared memory after this long is reached another way.
+constexpr TimeNs kLocalJoin = 2 * kSecond;
+
+Result<std::unique_ptr<transport::Transport>> make_transport(const config::Wan& wan, int site_size, int rank) {
+  auto ucx = transport::make_ucx_transport({.bind_host = wan.bind,
+                                            .advertise_host = wan.advertise,
+                                            .first_port = wan.ports.first,
+                                            .last_port = wan.ports.last});
+  if (!ucx.ok() || !wan.emulate.active()) return ucx;
+  // The link is the site's: each of its ranks gets an equal share of the rate.
+  auto shaped = std::make_unique<transport::ShapedTransport>(
+      std::move(*ucx),
+      std::vector<transport::LinkParameters>{{.one_way_ns = wan.emulate.rtt_ns / 2,
+                                              .rate_bits_per_s = wan.emulate.rate_bits_per_s / static_cast<unsigned>(site_size),
+                                              .loss = wan.emulate.loss,
+                                              .seed = static_cast<std::uint64_t>(rank) + 1}});
+  shaped->set_clock(steady_now);
+  return std::unique_ptr<transport::Transport>(std::move(shaped));
+}
+
+/// One rank's way into the job, step by step.
+class BringUp {
+ public:
+  BringUp(lhComm* comm, const config::Config& config, SiteWays ways)
+      : comm_(comm),
+        config_(config),
+        ways_(std::move(ways)),
+        deadline_(steady_now() + config.wan.timeout_ns),
+        rendezvous_(config, comm->cancelled) {}
+
+  Status run() {
+    Status status = listen();
+    if (status.ok()) status = meet();
+    if (status.ok()) status = join_site();
+    if (!status.ok()) return status;
+    start_engine();
+    return first_barrier(comm_, deadline_);
+  }
+
+ private:
+  Status listen();
+  Status meet();
+  Status join_site();
+  Status agree_on_channels();
+  void start_engine();
+  std::vector<engine::LinkPeer> link_peers() const;
+  bool crosses_wan(int rank) const { return directory_.site_of(rank) != config_.site; }
+
+  lhComm* comm_;
+  const config::Config& config_;
+  SiteWays ways_;
+  TimeNs deadline_;
+  bootstrap::Rendezvous rendezvous_;
+  bootstrap::SiteExchange* exchange_ = nullptr;
+  bootstrap::RankCard card_;
+  bootstrap::Directory directory_;
+  std::optional<site::LocalListener> local_;
+  std::vector<std::unique_ptr<site::Channel>> channels_;
+  std::vector<int> remote_in_site_;  // global ranks of this site reached by sessions
+};
+
+Status BringUp::listen() {
+  if (Status opened = rendezvous_.open(); !opened.ok()) return opened;
+  exchange_ = ways_.exchange ? ways_.exchange.get() : &rendezvous_.site_exchange();
+  const bool transport_needed = config_.sites.size() > 1 || (config_.site_size > 1 && !ways_.channels);
+  engine::Runner::MakeTransport make;
+  if (transport_needed)
+    make = [wan = config_.wan, size = config_.site_size, rank = config_.site * 1000 + config_.site_rank] {
+      return make_transport(wan, size, rank);
+    };
+  comm_->runner = std::make_unique<engine::Runner>(std::move(make));
+  auto address = comm_->runner->listening();
+  if (!address.ok()) return address.take_status();
+  if (config_.site_size > 1 && !ways_.channels) {
+    auto opened = site::LocalListener::open();
+    if (!opened.ok()) return opened.take_status();
+    local_.emplace(std::move(*opened));
+  }
+  card_.site = static_cast<std::uint32_t>(config_.site);
+  card_.site_rank = static_cast<std::uint32_t>(config_.site_rank);
+  while (card_.instance == 0)
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(&card_.instance), sizeof card_.instance) != 1)
+      return error(lhSystemError, "no random numbers from OpenSSL");
+  card_.wan_host = address->host;
+  card_.wan_port = address->port;
+  card_.machine = bootstrap::machine_identity();
+  card_.local_socket = local_ ? local_->name() : "";
+  card_.config_text = config::shared_text(config_);
+  return {};
+}
+
+Status BringUp::meet() {
+  auto directory = rendezvous_.build_directory(*exchange_, card_, deadline_);
+  if (!directory.ok()) return directory.take_status();
+  directory_ = std::move(*directory);
+  std::vector<std::string> names;
+  for (const config::Site& site : config_.sites) names.push_back(site.name);
+  comm_->members = {plan::Topology(directory_.site_sizes), std::move(names), 0};
+  comm_->members.rank = comm_->members.topology.rank(config_.site, config_.site_rank);
+  comm_->wan = config_.wan;
+  for (std::size_t rank = 0; rank < directory_.cards.size(); ++rank)
+    log_info(fmt::format("{} is at {}:{}", comm_->members.who(static_cast<int>(rank)), directory_.cards[rank].wan_host,
+                         directory_.cards[rank].wan_port));
+  return {};
+}
+
+/// Shared memory where two ranks share a machine, a session elsewhere.
+Status BringUp::join_site() {
+  if (config_.site_size == 1) return {};
+  if (ways_.channels) {
+    auto made = ways_.channels(largest_payload(config_.wan));
+    if (!made.ok()) return made.take_status();
+    channels_ = std::move(*made);
+    return {};
+  }
+  site::LocalPeers peers{.rank = config_.site_rank,
+                         .sockets = {},
+                         .token = {},
+                         .max_payload = largest_payload(config_.wan),
+                         .deadline = std::min(deadline_, steady_now() + kLocalJoin),
+                         .accept_deadline = std::min(deadline_, steady_now() + kLocalJoin)};
+  const plan::Topology& topology = comm_->members.topology;
+  for (int i = 0; i < config_.site_size; ++i) {
+    const auto& card = directory_.cards[static_cast<std::size_t>(topology.rank(config_.site, i))];
+    peers.sockets.push_back(card.machine == card_.machine ? card.local_socket : "");
+    if (i == 0) ByteWriter(Bytes(reinterpret_cast<std::byte*>(peers.token.data()), peers.token.size())).u64(card.instance);
+  }
+  auto joined = site::connect_peers(*local_, peers, comm_->cancelled);
+  if (!joined.ok()) return joined.take_status();
+  channels_ = std::move(*joined);
+  return agree_on_channels();
+}
+
+/// A channel counts only where both ends have it.
+Status BringUp::agree_on_channels() {
+  std::vector<std::byte> mine;
+  for (const auto& channel : channels_) mine.push_back(channel ? std::byte{1} : std::byte{0});
+  auto all = exchange_->all_gather(mine, deadline_);
+  if (!all.ok()) return all.take_status();
+  for (int i = 0; i < config_.site_size; ++i) {
+    const auto index = static_cast<std::size_t>(i);
+    if (i == config_.site_rank) continue;
+    const std::vector<std::byte>& theirs = (*all)[index];
+    const auto own = static_cast<std::size_t>(config_.site_rank);
+    if (own >= theirs.size() || theirs[own] == std::byte{0}) channels_[index].reset();
+    if (!channels_[index]) remote_in_site_.push_back(comm_->members.topology.rank(config_.site, i));
+  }
+  return {};
+}
+
+std::vector<engine::LinkPeer> BringUp::link_peers() const {
+  const engine::Members& members = comm_->members;
+  std::vector<int> ranks = plan::wan_peers(members.topology, members.rank);
+  ranks.insert(ranks.end(), remote_in_site_.begin(), remote_in_site_.end());
+  std::vector<engine::LinkPeer> peers;
+  for (const int rank : ranks) {
+    const bootstrap::RankCard& card = directory_.cards[static_cast<std::size_t>(rank)];
+    link::SessionOptions options = session_options(config_.wan);
+    options.peer_name = fmt::format("{} ({}:{})", members.who(rank), card.wan_host, card.wan_port);
+    options.dialer = members.rank > rank;
+    if (!crosses_wan(rank)) options.streams = 1;
+    peers.push_back({rank, card.instance, {card.wan_host, card.wan_port}, std::move(options)});
+  }
+  return peers;
+}
+
+void BringUp::start_engine() {
+  const engine::Members members = comm_->members;
+  comm_->runner->start([&](std::unique_ptr<transport::Transport> transport) {
+    std::unique_ptr<engine::Links> links;
+    const std::vector<engine::LinkPeer> peers = link_peers();
+    if (transport && !peers.empty()) {
+      auto* shaped = dynamic_cast<transport::ShapedTransport*>(transport.get());
+      engine::Links::Identified identified;
+      if (shaped)
+        identified = [shaped, members](transport::EndpointId id, int rank, int) {
+          const bool wan = members.topology.site_of(rank) != members.site();
+          shaped->assign(id, wan ? 0 : transport::ShapedTransport::kPassThrough);
+        };
+      links = std::make_unique<engine::Links>(std::move(transport), security::Credentials{config_.run_id, config_.secret},
+                                              members.rank, card_.instance, peers, std::move(identified));
+    }
+    std::unique_ptr<site::Group> group;
+    if (config_.site_size > 1) {
+      for (const int rank : remote_in_site_)
+        channels_[static_cast<std::size_t>(members.topology.site_rank_of(rank))] =
+            std::make_unique<engine::SessionChannel>(links->session(rank), largest_payload(config_.wan));
+      group = std::make_unique<site::Group>(config_.site_rank, std::move(channels_));
+    }
+    return std::make_unique<engine::Engine>(members, engine_options(config_.wan), std::move(links), std::move(group));
+  });
+}
+
+}  // namespace
+
+link::SessionOptions session_options(const config::Wan& wan) {
+  link::SessionOptions options;
+  options.streams = wan.streams ? wan.streams : kDefaultStreams;
+  options.window_bytes = std::max(wan.window_bytes ? wan.window_bytes : kDefaultWindow, 4 * largest_payload(wan));
+  options.ride_through = wan.ride_through_ns;
+  return options;
+}
+
+engine::EngineOptions engine_options(const config::Wan& wan) {
+  engine::EngineOptions options;
+  options.chunk_bytes = wan.chunk_bytes;
+  options.blob_bytes = 2 * session_options(wan).window_bytes;
+  return options;
+}
+
+std::size_t largest_payload(const config::Wan& wan) {
+  return static_cast<std::size_t>(wan.chunk_bytes ? wan.chunk_bytes : plan::kDefaultChunkBytes);
+}
+
+Status first_barrier(lhComm* comm, TimeNs deadline) {
+  engine::Request barrier;
+  barrier.call = {.collective = plan::Collective::Barrier, .type = lhInt8};
+  barrier.deadline = deadline;
+  barrier.counted = false;
+  comm->runner->submit(&barrier);
+  while (!barrier.finished()) {
+    if (comm->cancelled.load()) comm->runner->abort();
+    // Bring-up only: a short nap keeps lhCommAbort of a starting communicator prompt without a second wake-up path.
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
+  return barrier.result.ok() ? Status() : std::move(barrier.result).with("joining the job");
+}
+
+Status bring_up(lhComm* comm, const config::Config& config, SiteWays ways) {
+  return BringUp(comm, config, std::move(ways)).run();
+}
+
+lhResult_t start(lhComm_t* out, std::unique_ptr<lhComm> comm, config::Config config, SiteWays ways) {
+  *out = nullptr;
+  if (config.blocking) {
+    const Status status = bring_up(comm.get(), config, std::move(ways));
+    if (!status.ok()) return report(status);
+    comm->finish_start({});
+    *out = comm.release();
+    return lhSuccess;
+  }
+  lhComm* handle = *out = comm.release();
+  auto shared_ways = std::make_shared<SiteWays>(std::move(ways));
+  handle->starter = std::thread([handle, config = std::move(config), shared_ways] {
+    handle->finish_start(bring_up(handle, config, std::move(*shared_ways)));
+  });
+  return lhInProgress;
+}
+
+}  // namespace longhaul::api

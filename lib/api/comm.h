@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an lhComm_t points to: one rank's communicator. It owns the engine's thread; it has no protocol logic of its own.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "config/config.h"
+#include "engine/runner.h"
+
+namespace longhaul::api {
+
+/// Memory of asynchronous requests, reused. Shared with the handles, which may outlive the communicator.
+class RequestPool;
+
+}  // namespace longhaul::api
+
+struct lhRequest {
+  longhaul::engine::Request request;
+  std::shared_ptr<longhaul::api::RequestPool> pool;  // empty while the request rests in it
+};
+
+struct lhComm {
+  lhComm();
+  ~lhComm();
+
+  // Set by the bring-up, constant once `state` is Ready.
+  longhaul::engine::Members members{longhaul::plan::Topology({}), {}, 0};
+  longhaul::config::Wan wan;
+  std::unique_ptr<longhaul::engine::Runner> runner;
+  std::shared_ptr<longhaul::api::RequestPool> requests;
+
+  enum class State { Starting, Ready, Failed };
+  std::atomic<State> state{State::Starting};
+  std::atomic<bool> cancelled{false};
+  std::atomic<bool> finalized{false};
+  std::thread starter;  // non-blocking initialisation
+
+  /// Remembers the text as the communicator's last failure and as this thread's; returns the code.
+  lhResult_t report(const longhaul::Status& status);
+  std::string last_error() const;
+  /// The bring-up is over, one way or the other.
+  void finish_start(const longhaul::Status& status);
+  longhaul::Status start_failure() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::string last_error_;
+  longhaul::Status start_failure_;
+};
+
+namespace longhaul::api {
+
+class RequestPool : public std::enable_shared_from_this<RequestPool> {
+ public:
+  lhRequest* take();
+  static void give_back(lhRequest* request);
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<lhRequest>> all_;
+  std::vector<lhRequest*> free_;
+};
+
+/// The calling thread's last failure.
+void set_thread_error(const std::string& text);
+const char* keep_for_caller(std::string text);
+const std::string& thread_error();
+
+/// Reports a failure that belongs to no communicator.
+lhResult_t report(const Status& status);
+
+/// Not ok where `comm` cannot take calls: null, still starting, failed to start.
+Status check_usable(lhComm_t comm);
+
+}  // namespace longhaul::api
