@@ -53,15 +53,17 @@ class BringUp {
     if (status.ok()) status = join_site();
     if (!status.ok()) return status;
     start_engine();
-    return first_barrier(comm_, deadline_);
+    return meet_everybody();
   }
 
  private:
   Status listen();
   Status meet();
   Status join_site();
-  Status agree_on_channels();
+  Status agree_on_channels(bool* complete);
+  Status join_by_mpi();
   void start_engine();
+  Status meet_everybody();
   std::vector<engine::LinkPeer> link_peers() const;
   bool crosses_wan(int rank) const { return directory_.site_of(rank) != config_.site; }
 
@@ -81,6 +83,9 @@ class BringUp {
 Status BringUp::listen() {
   if (Status opened = rendezvous_.open(); !opened.ok()) return opened;
   exchange_ = ways_.exchange ? ways_.exchange.get() : &rendezvous_.site_exchange();
+  if (config_.site_size > kMaxSiteSize)
+    return error(lhUnsupported, "site {} has {} ranks: this version reduces among at most {} ranks of a site on host memory",
+                 config_.sites[static_cast<std::size_t>(config_.site)].name, config_.site_size, kMaxSiteSize);
   const bool transport_needed = config_.sites.size() > 1 || (config_.site_size > 1 && !ways_.channels);
   engine::Runner::MakeTransport make;
   if (transport_needed)
@@ -90,7 +95,7 @@ Status BringUp::listen() {
   comm_->runner = std::make_unique<engine::Runner>(std::move(make));
   auto address = comm_->runner->listening();
   if (!address.ok()) return address.take_status();
-  if (config_.site_size > 1 && !ways_.channels) {
+  if (config_.site_size > 1) {
     auto opened = site::LocalListener::open();
     if (!opened.ok()) return opened.take_status();
     local_.emplace(std::move(*opened));
@@ -123,15 +128,9 @@ Status BringUp::meet() {
   return {};
 }
 
-/// Shared memory where two ranks share a machine, a session elsewhere.
+/// Shared memory where two ranks share a machine; elsewhere MPI where the caller brought it, else a session.
 Status BringUp::join_site() {
   if (config_.site_size == 1) return {};
-  if (ways_.channels) {
-    auto made = ways_.channels(largest_payload(config_.wan));
-    if (!made.ok()) return made.take_status();
-    channels_ = std::move(*made);
-    return {};
-  }
   site::LocalPeers peers{.rank = config_.site_rank,
                          .sockets = {},
                          .token = {},
@@ -147,15 +146,31 @@ Status BringUp::join_site() {
   auto joined = site::connect_peers(*local_, peers, comm_->cancelled);
   if (!joined.ok()) return joined.take_status();
   channels_ = std::move(*joined);
-  return agree_on_channels();
+  bool complete = false;
+  if (Status agreed = agree_on_channels(&complete); !agreed.ok()) return agreed;
+  if (complete) return {};
+  return ways_.channels ? join_by_mpi() : Status();
 }
 
-/// A channel counts only where both ends have it.
-Status BringUp::agree_on_channels() {
+Status BringUp::join_by_mpi() {
+  auto made = ways_.channels(largest_payload(config_.wan));
+  if (!made.ok()) return made.take_status();
+  for (std::size_t i = 0; i < channels_.size(); ++i)
+    if (!channels_[i]) channels_[i] = std::move((*made)[i]);
+  remote_in_site_.clear();
+  return {};
+}
+
+/// A channel counts only where both ends have it. *complete: no pair of the site lacks one.
+Status BringUp::agree_on_channels(bool* complete) {
   std::vector<std::byte> mine;
   for (const auto& channel : channels_) mine.push_back(channel ? std::byte{1} : std::byte{0});
   auto all = exchange_->all_gather(mine, deadline_);
   if (!all.ok()) return all.take_status();
+  *complete = true;
+  for (std::size_t i = 0; i < all->size(); ++i)
+    for (std::size_t j = 0; j < (*all)[i].size(); ++j)
+      if (i != j && (*all)[i][j] == std::byte{0}) *complete = false;
   for (int i = 0; i < config_.site_size; ++i) {
     const auto index = static_cast<std::size_t>(i);
     if (i == config_.site_rank) continue;
@@ -210,6 +225,19 @@ void BringUp::start_engine() {
   });
 }
 
+/// One barrier over everything: the communicator is handed out only when every rank of every site is connected.
+Status BringUp::meet_everybody() {
+  engine::Request barrier;
+  prepare_first_barrier(&barrier, deadline_);
+  comm_->runner->submit(&barrier);
+  while (!barrier.finished()) {
+    if (comm_->cancelled.load()) comm_->runner->abort();
+    // A short nap keeps lhCommAbort of a starting communicator prompt without a second wake-up path.
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
+  return barrier.result.ok() ? Status() : std::move(barrier.result).with("joining the job");
+}
+
 }  // namespace
 
 link::SessionOptions session_options(const config::Wan& wan) {
@@ -231,18 +259,10 @@ std::size_t largest_payload(const config::Wan& wan) {
   return static_cast<std::size_t>(wan.chunk_bytes ? wan.chunk_bytes : plan::kDefaultChunkBytes);
 }
 
-Status first_barrier(lhComm* comm, TimeNs deadline) {
-  engine::Request barrier;
-  barrier.call = {.collective = plan::Collective::Barrier, .type = lhInt8};
-  barrier.deadline = deadline;
-  barrier.counted = false;
-  comm->runner->submit(&barrier);
-  while (!barrier.finished()) {
-    if (comm->cancelled.load()) comm->runner->abort();
-    // Bring-up only: a short nap keeps lhCommAbort of a starting communicator prompt without a second wake-up path.
-    std::this_thread::sleep_for(std::chrono::microseconds(200));
-  }
-  return barrier.result.ok() ? Status() : std::move(barrier.result).with("joining the job");
+void prepare_first_barrier(engine::Request* request, TimeNs deadline) {
+  request->call = {.collective = plan::Collective::Barrier, .type = lhInt8};
+  request->deadline = deadline;
+  request->counted = false;
 }
 
 Status bring_up(lhComm* comm, const config::Config& config, SiteWays ways) {

@@ -29,6 +29,9 @@ link::SessionOptions session_options(const config::Wan& wan);
 engine::EngineOptions engine_options(const config::Wan& wan);
 std::size_t largest_payload(const config::Wan& wan);
 /// The library's own barrier, which ends a bring-up.
-Status first_barrier(lhComm* comm, TimeNs deadline);
+void prepare_first_barrier(engine::Request* request, TimeNs deadline);
+
+/// Ranks of one site: in-site exchange on host memory is direct, rank to rank.
+constexpr int kMaxSiteSize = 64;
 
 }  // namespace longhaul::api
