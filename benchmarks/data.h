@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Input data: a pure function of (iteration, rank, index), so that every rank can compute every other rank's input and with
-// it the reference result. Values are exact in their type. Pure.
+// Input data: a pure function of (iteration, rank, index), so that every rank can compute every other rank's input and
+// with it the reference result. Values are exact in their type. Pure.
 #pragma once
 
 #include <longhaul/longhaul.h>
@@ -25,7 +25,8 @@ struct Problem {
 std::uint64_t input_seed(const Problem& problem, int rank);
 /// Element of a float type: uniform in [-1, 1), for Prod within 1 +- 1/31.
 double float_input(const Problem& problem, std::uint64_t seed, std::uint64_t index);
-/// Element of an integer type in the low bytes (the rest is undefined): the whole range, for Avg small enough not to wrap.
+/// Element of an integer type in the low bytes (the rest is undefined): the whole range, for Avg small enough not to
+/// wrap.
 std::uint64_t integer_input(const Problem& problem, std::uint64_t seed, std::uint64_t index);
 
 /// Fills `out`, whole elements, with this rank's input from index 0.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How this program gives up: a Failure carries the text for stderr and the exit status. Thrown anywhere below a rank's main
-// function, caught once per rank in setup_*.cpp, where the other ranks are told.
+// How this program gives up: a Failure carries the text for stderr and the exit status. Thrown anywhere below a rank's
+// main function, caught once per rank in setup_*.cpp, where the other ranks are told.
 #pragma once
 
 #include <longhaul/longhaul.h>
@@ -24,7 +24,8 @@ class Failure : public std::runtime_error {
   int exit_status_;
 };
 
-/// Throws unless `result` is lhSuccess. `comm` may be null (failed initialisation): the text is then the thread's last one.
+/// Throws unless `result` is lhSuccess. `comm` may be null (failed initialisation): the text is then the thread's last
+/// one.
 inline void require(lhResult_t result, lhComm_t comm, const char* call) {
   if (result == lhSuccess) return;
   const std::string detail = lhGetLastError(comm);

@@ -16,16 +16,12 @@ struct Word {
   T value;
 };
 
-constexpr std::array<Word<lhDataType_t>, 20> kTypes{{{"int8", lhInt8},       {"uint8", lhUint8},
-                                                     {"int32", lhInt32},     {"uint32", lhUint32},
-                                                     {"int64", lhInt64},     {"uint64", lhUint64},
-                                                     {"half", lhFloat16},    {"float", lhFloat32},
-                                                     {"double", lhFloat64},  {"bfloat16", lhBfloat16},
-                                                     {"float16", lhFloat16}, {"float32", lhFloat32},
-                                                     {"float64", lhFloat64}, {"bf16", lhBfloat16},
-                                                     {"fp16", lhFloat16},    {"fp32", lhFloat32},
-                                                     {"fp64", lhFloat64},    {"f16", lhFloat16},
-                                                     {"f32", lhFloat32},     {"f64", lhFloat64}}};
+constexpr std::array<Word<lhDataType_t>, 20> kTypes{
+    {{"int8", lhInt8},       {"uint8", lhUint8},       {"int32", lhInt32},     {"uint32", lhUint32},
+     {"int64", lhInt64},     {"uint64", lhUint64},     {"half", lhFloat16},    {"float", lhFloat32},
+     {"double", lhFloat64},  {"bfloat16", lhBfloat16}, {"float16", lhFloat16}, {"float32", lhFloat32},
+     {"float64", lhFloat64}, {"bf16", lhBfloat16},     {"fp16", lhFloat16},    {"fp32", lhFloat32},
+     {"fp64", lhFloat64},    {"f16", lhFloat16},       {"f32", lhFloat32},     {"f64", lhFloat64}}};
 constexpr std::array<Word<lhRedOp_t>, 5> kOps{
     {{"sum", lhSum}, {"prod", lhProd}, {"max", lhMax}, {"min", lhMin}, {"avg", lhAvg}}};
 constexpr std::array<Word<lhCodec_t>, 8> kCodecs{{{"none", lhCodecNone},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names and sizes of the data types, operations and codecs of the C ABI as this program spells them (nccl-tests' words), and
-// the arithmetic of what a codec puts on the WAN. Pure functions.
+// Names and sizes of the data types, operations and codecs of the C ABI as this program spells them (nccl-tests'
+// words), and the arithmetic of what a codec puts on the WAN. Pure functions.
 #pragma once
 
 #include <longhaul/longhaul.h>
@@ -17,7 +17,8 @@ std::string_view type_name(lhDataType_t type);
 std::string_view op_name(lhRedOp_t op);
 std::string_view codec_name(lhCodec_t codec);
 
-/// Lists separated by commas; "all" is every one (of codecs: none, bf16, i8). On an unknown word nullopt, and *unknown is it.
+/// Lists separated by commas; "all" is every one (of codecs: none, bf16, i8). On an unknown word nullopt, and *unknown
+/// is it.
 std::optional<std::vector<lhDataType_t>> parse_types(std::string_view text, std::string* unknown);
 std::optional<std::vector<lhRedOp_t>> parse_ops(std::string_view text, std::string* unknown);
 std::optional<std::vector<lhCodec_t>> parse_codecs(std::string_view text, std::string* unknown);

@@ -77,7 +77,9 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
 }
 
 std::optional<double> parse_duration(std::string_view text) {
-  static constexpr std::array<Unit, 4> kUnits{{{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1}}};
+  static constexpr std::array<Unit, 6> kUnits{
+      {{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1}, {"m", 60}, {"h", 3600}}};
+  if (trim(text) == "0") return 0;
   return scaled(text, kUnits);
 }
 
@@ -94,8 +96,7 @@ std::optional<double> parse_rate(std::string_view text) {
       break;
     }
   }
-  const bool bare_prefix = unit.empty() && factor > 1;
-  if (!bare_prefix && unit != "bit" && unit != "bit/s" && unit != "bps" && unit != "b/s") return std::nullopt;
+  if (!unit.empty() && unit != "bit" && unit != "bit/s" && unit != "bps" && unit != "b/s") return std::nullopt;
   return quantity->value * factor;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers with units as people type them ("64K", "15ms", "1gbit", "0.1%"), and the comma-separated "key=value" strings of the
-// library's `wan` setting. Pure functions; nullopt means that the text is not such a number.
+// Numbers with units as people type them ("64K", "15ms", "1gbit", "0.1%"), and the comma-separated "key=value" strings
+// of the library's `wan` setting. Pure functions; nullopt means that the text is not such a number.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,9 @@ namespace longhaul::perf {
 
 /// Bytes: "8", "64K", "32M", "1G", also "64KB" and "64KiB"; always powers of 1024, as in nccl-tests.
 std::optional<std::uint64_t> parse_size(std::string_view text);
-/// Seconds: "15ms", "200us", "1.5s", "10ns"; the unit is required.
+/// Seconds: "15ms", "200us", "1.5s", "10ns", "2m", "1h"; the unit is required, except with 0.
 std::optional<double> parse_duration(std::string_view text);
-/// Bits per second: "1gbit", "400mbit", "10kbit", "100bit", also "1gbit/s", "1gbps" and "1g"; powers of 1000.
+/// Bits per second: "1gbit", "400mbit", "10kbit", "100bit", also "1gbit/s", "1Gb/s", "1g" and "1e9"; powers of 1000.
 std::optional<double> parse_rate(std::string_view text);
 /// Probability in [0, 1): "0.001" or "0.1%".
 std::optional<double> parse_probability(std::string_view text);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <type_traits>
 
 #include "benchmarks/types.h"
 
@@ -21,7 +23,8 @@ double sum_roundoff(lhDataType_t type) { return type == lhFloat64 ? 0x1p-53 : 0x
 void note(Verdict* verdict, std::uint64_t index, double got, double expected, double bound) {
   const double error = got == expected ? 0 : std::abs(got - expected);
   verdict->max_reference = std::max(verdict->max_reference, std::abs(expected));
-  if (error > verdict->max_error || std::isnan(error)) verdict->max_error = error;
+  verdict->max_error =
+      std::isnan(error) ? std::numeric_limits<double>::infinity() : std::max(verdict->max_error, error);
   if (error <= bound) return;  // false for NaN
   if (verdict->wrong++ == 0) {
     verdict->first_wrong = index;
@@ -59,9 +62,7 @@ class FloatBlock {
     }
   }
 
-  double expected(std::uint64_t i) const {
-    return problem_.op == lhAvg ? value_[i] / problem_.ranks() : value_[i];
-  }
+  double expected(std::uint64_t i) const { return problem_.op == lhAvg ? value_[i] / problem_.ranks() : value_[i]; }
 
   double bound(std::uint64_t i) const {
     if (problem_.op == lhMax || problem_.op == lhMin) return 0;
@@ -122,7 +123,8 @@ class IntegerReference {
   T at(std::uint64_t index) const {
     T value = input(0, index);
     for (std::size_t rank = 1; rank < seeds_.size(); ++rank) value = combine(value, input(rank, index));
-    return problem_.op == lhAvg ? static_cast<T>(value / static_cast<T>(seeds_.size())) : value;
+    using Wide = std::conditional_t<std::is_signed_v<T>, std::int64_t, std::uint64_t>;
+    return problem_.op == lhAvg ? static_cast<T>(static_cast<Wide>(value) / static_cast<Wide>(seeds_.size())) : value;
   }
 
  private:

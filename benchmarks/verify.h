@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Verification of a result against a reference computed in fp64 from everybody's input, with the documented bound of the
-// codec. Integers, Max and Min are exact. Pure.
+// Verification of a result against a reference computed in fp64 from everybody's input, with the documented bound of
+// the codec. Integers, Max and Min are exact. Pure.
 #pragma once
 
 #include <longhaul/longhaul.h>
@@ -18,10 +18,10 @@ namespace longhaul::perf {
 constexpr std::uint64_t kCheckBlock = 1024;
 
 struct Verdict {
-  std::uint64_t wrong = 0;       ///< elements out of bounds
-  double max_error = 0;          ///< largest |result - reference|
-  double max_reference = 0;      ///< largest |reference|
-  std::uint64_t first_wrong = 0; ///< index, with the three below, when wrong > 0
+  std::uint64_t wrong = 0;        ///< elements out of bounds
+  double max_error = 0;           ///< largest |result - reference|
+  double max_reference = 0;       ///< largest |reference|
+  std::uint64_t first_wrong = 0;  ///< index, with the three below, when wrong > 0
   double got = 0, expected = 0, bound = 0;
 };
 
@@ -29,8 +29,8 @@ struct Verdict {
 /// element, `block_max` the largest |site sum| in the element's aligned run of kCheckBlock.
 double codec_bound(lhCodec_t codec, double site_sum, double block_max);
 
-/// Checks elements [first, last) of `result` (the whole buffer); `first` is a multiple of kCheckBlock. `codecs` are those that
-/// may have been used; the loosest counts.
+/// Checks elements [first, last) of `result` (the whole buffer); `first` is a multiple of kCheckBlock. `codecs` are
+/// those that may have been used; the loosest counts.
 Verdict verify(const Problem& problem, std::span<const std::byte> result, std::uint64_t first, std::uint64_t last,
                const std::vector<lhCodec_t>& codecs);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Element-wise reduction on host memory. Pure functions; no pointer needs more than byte alignment. Floating-point addition
-// happens strictly in source order per element, so every machine and vector width gives the same bits.
+// Element-wise reduction on host memory. Pure functions; no pointer needs more than byte alignment. Floating-point
+// addition happens strictly in source order per element, so every machine and vector width gives the same bits.
 #pragma once
 
 #include <longhaul/longhaul.h>
@@ -17,8 +17,8 @@ std::size_t size_of(lhDataType_t type);
 bool is_codec_float(lhDataType_t type);
 
 /// dst[i] = sources[0][i] op sources[1][i] op ...; afterwards divided once by `divisor` (1: not at all; lhAvg only).
-/// sources is not empty; dst may be one of the sources. lhAvg adds like lhSum. 16-bit floats are combined in fp32 and rounded once
-/// (to nearest even). Integers wrap; their division truncates toward zero. lhMax/lhMin: NaN wins.
+/// sources is not empty; dst may be one of the sources. lhAvg adds like lhSum. 16-bit floats are combined in fp32 and
+/// rounded once (to nearest even). Integers wrap; their division truncates toward zero. lhMax/lhMin: NaN wins.
 void reduce(void* dst, std::span<const void* const> sources, std::size_t count, lhDataType_t type, lhRedOp_t op,
             std::uint64_t divisor);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Mutual authentication of two processes of one job under the job secret, sans-IO: messages in, messages out. Nothing else is
-// parsed on a connection before it is done. Both sides prove the secret by HMAC-SHA256 (RFC 2104; OpenSSL) over a transcript
-// with fresh 32-byte challenges of both, so recordings are worthless. It authenticates; it does not encrypt.
+// Mutual authentication of two processes of one job under the job secret, sans-IO: messages in, messages out. Nothing
+// else is parsed on a connection before it is done. Both sides prove the secret by HMAC-SHA256 (RFC 2104; OpenSSL) over
+// a transcript with fresh 32-byte challenges of both, so recordings are worthless. It authenticates; it does not
+// encrypt.
 //
 //   dialer                                   acceptor
 //   Hello(nonce, run, context)     ------->  Pending
@@ -12,6 +13,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,7 @@ constexpr std::size_t kMaxContextBytes = 64;
 struct Credentials {
   std::string run_id;
   std::vector<std::byte> secret;  ///< empty: only the run id is compared
+  ~Credentials();                 ///< wipes the secret
 };
 
 class Handshake {
@@ -57,14 +60,17 @@ class Handshake {
   using Nonce = std::array<std::byte, 32>;
   using Mac = std::array<std::byte, 32>;
 
-  explicit Handshake(const Credentials& credentials);
+  explicit Handshake(const Credentials& credentials) : credentials_(credentials) {}
   void on_hello(ConstBytes message);
   void on_challenge(ConstBytes message);
   void on_proof(ConstBytes message);
   void on_accepted(ConstBytes message);
   void on_refused(ConstBytes message);
   void fail(Status status, bool tell_peer);
-  Mac proof(std::string_view label) const;
+  /// nullopt where OpenSSL cannot: nothing is ever accepted then.
+  std::optional<Mac> proof(std::string_view label) const;
+  bool proves(std::string_view label, ConstBytes received) const;
+  bool finish();
 
   Credentials credentials_;
   Step step_ = Step::AwaitHello;

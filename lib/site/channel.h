@@ -56,7 +56,10 @@ class Channel {
 
   virtual TimeNs next_event() const { return kNever; }
   virtual void append_wait_fds(std::vector<pollfd>& fds) const = 0;
-  /// Asks the peer to wake us up from now on. False: a message is there already.
+  /// Asks the peer to wake us up from now on, for a new message or for room where send() returned false. False: one of them
+  /// is there already. Messages that were there at the last progress() do not count: the owner has looked at them since and
+  /// waits for something else, so an early message of the next call does not make it spin. Arm only after a step that began
+  /// with progress() and found nothing to do.
   virtual bool arm() = 0;
   virtual std::size_t memory_bytes() const = 0;
 };

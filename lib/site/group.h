@@ -67,6 +67,9 @@ class Group {
   std::size_t memory_bytes() const;
 
  private:
+  Collected find_sources(const ChunkTask& task);
+  void copy_pieces(const ChunkTask& task, std::byte* out, bool as_float);
+
   int rank_;
   int mismatched_peer_ = -1;
   std::vector<std::unique_ptr<Channel>> channels_;

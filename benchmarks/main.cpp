@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// all_reduce_perf: nccl-tests' program of that name for all-reduce between sites. See -h.
+#include <cstdio>
+#include <cstdlib>
+
+#include "benchmarks/run.h"
+
+namespace longhaul::perf {
+namespace {
+
+// MPI works where mpirun, or srun with PMI, started us; elsewhere it would see one lonely rank.
+bool launcher_speaks_mpi() { return std::getenv("OMPI_COMM_WORLD_SIZE") || std::getenv("PMI_SIZE"); }
+
+int run(const Options& options) {
+  switch (choose_mode(options, under_launcher(), has_configuration())) {
+    case Mode::Loopback:
+      return run_loopback(options);
+    case Mode::Configured:
+      return built_with_mpi() && launcher_speaks_mpi() ? run_configured_mpi(options) : run_configured(options);
+    case Mode::Split:
+      break;
+  }
+  if (launcher_speaks_mpi()) return run_split_mpi(options);
+  print_error(
+      -1, "--sites can split only the ranks of mpirun: with another launcher give LONGHAUL_CONFIG and LONGHAUL_SITE");
+  return kExitUsage;
+}
+
+}  // namespace
+}  // namespace longhaul::perf
+
+int main(int argc, char** argv) {
+  using namespace longhaul::perf;
+  const Parsed parsed = parse_options(argc, argv);
+  if (!parsed.run) {
+    // Once, not once a rank.
+    if (launcher_rank() == 0) std::fputs(parsed.text.c_str(), parsed.exit_status ? stderr : stdout);
+    return parsed.exit_status;
+  }
+  // The environment wins over lhConfig_t, so flags have to be merged into it where it is set. No thread runs yet.
+  if (std::getenv("LONGHAUL_WAN")) setenv("LONGHAUL_WAN", wan_text(parsed.options.wan).c_str(), 1);
+  return run(parsed.options);
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "benchmarks/measure.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "benchmarks/failure.h"
+#include "benchmarks/machine.h"
+#include "benchmarks/types.h"
+
+namespace longhaul::perf {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// The codecs to verify against and the one to compute L from.
+std::vector<lhCodec_t> possible_codecs(const Case& row, double wire, double resent) {
+  if (row.codec != lhCodecDefault) return {row.codec};
+  std::vector<lhCodec_t> codecs = codecs_explaining(wire, resent, row.type, row.op, row.count);
+  if (codecs.empty()) codecs.push_back(lhCodecNone);  // nothing explains it: held to the strictest bound
+  return codecs;
+}
+
+}  // namespace
+
+Bench::Bench(const Options& options, lhComm_t comm, Team* team, Progress* progress)
+    : options_(options), comm_(comm), team_(team), progress_(progress) {
+  RankInfo mine;
+  require(lhCommSite(comm, &mine.site), comm, "lhCommSite");
+  require(lhCommSiteRank(comm, &mine.site_rank), comm, "lhCommSiteRank");
+  require(lhCommSiteCount(comm, &sites_), comm, "lhCommSiteCount");
+  mine.pid = static_cast<int>(getpid());
+  const std::string host = host_name();
+  std::copy_n(host.begin(), std::min(host.size(), mine.host.size() - 1), mine.host.begin());
+  ranks_ = gather(*team, mine);
+  send_.resize(options.max_bytes);
+  receive_.resize(options.max_bytes);
+}
+
+RunInfo Bench::describe(std::string mode) const {
+  RunInfo run{.version = 0, .mode = std::move(mode), .sites = sites_, .ranks = ranks_};
+  require(lhGetVersion(&run.version), nullptr, "lhGetVersion");
+  return run;
+}
+
+Row Bench::measure(const Case& row) {
+  Row out;
+  out.size = row.count * type_size(row.type);
+  out.count = row.count;
+  out.type = type_name(row.type);
+  out.op = op_name(row.op);
+  out.codec = codec_name(row.codec);
+  if (progress_) progress_->begin_row(fmt::format("{} B {} {} {}", out.size, out.type, out.op, out.codec));
+  double error = 0, reference = 0;
+  out.out_of_place = half(row, false, &out, &error, &reference);
+  out.in_place = half(row, true, &out, &error, &reference);
+  if (options_.checks > 0) out.max_error = reference > 0 ? error / reference : error;
+  return out;
+}
+
+Half Bench::half(const Case& row, bool in_place, Row* out, double* error, double* reference) {
+  const Timed timed = time_calls(row, problem_of(row, 0), in_place);
+  Half half;
+  half.time_us = timed.times_us;
+  half.algbw = algorithm_bandwidth(static_cast<double>(out->size), half.time_us.median);
+  half.busbw = bus_bandwidth(half.algbw, team_->size());
+  if (!in_place) {
+    out->out_of_place = half;
+    fill_wan_columns(row, timed.wire, out);
+  }
+  if (options_.checks == 0) return half;
+  const std::vector<lhCodec_t> codecs = possible_codecs(row, timed.wire.bytes, timed.wire.resent);
+  const Checked checked = check_calls(row, in_place, codecs, &out->notes);
+  half.wrong = checked.wrong + check_wire(row, timed.wire, in_place, &out->notes);
+  *error = std::max(*error, checked.max_error);
+  *reference = std::max(*reference, checked.max_reference);
+  return half;
+}
+
+Bench::Timed Bench::time_calls(const Case& row, const Problem& problem, bool in_place) {
+  const std::span<std::byte> input = bytes_of(&send_, row);
+  fill(problem, team_->rank(), input);
+  std::vector<double> mine;
+  lhStats_t before = stats();
+  for (int i = -options_.warmup; i < options_.iterations; ++i) {
+    // Fresh input each time: summing sums would overflow, and change what a codec does.
+    if (in_place && !input.empty()) std::memcpy(receive_.data(), input.data(), input.size());
+    team_->barrier();
+    if (i == 0) before = stats();
+    const Clock::time_point start = Clock::now();
+    call(row, in_place);
+    const Clock::time_point end = Clock::now();
+    if (i >= 0) mine.push_back(std::chrono::duration<double, std::micro>(end - start).count());
+    if (progress_)
+      progress_->call_done(input.size(), i + options_.warmup + 1, options_.warmup + options_.iterations, end);
+  }
+  team_->barrier();  // a rank is done when it has received everything; now everything has also been sent
+  Timed timed;
+  timed.wire = wire_between(before, stats());
+  std::vector<double> all(mine.size() * static_cast<std::size_t>(team_->size()));
+  team_->all_gather(mine.data(), all.data(), mine.size() * sizeof(double));
+  timed.times_us = summarise(slowest_rank(all, mine.size()));
+  return timed;
+}
+
+Bench::Wire Bench::wire_between(const lhStats_t& before, const lhStats_t& after) const {
+  struct Delta {
+    std::uint64_t sent, resent;
+  };
+  const Delta mine{after.wanBytesSent - before.wanBytesSent, after.resentBytes - before.resentBytes};
+  const std::vector<Delta> all = gather(*team_, mine);
+  Wire wire;
+  wire.by_site.resize(static_cast<std::size_t>(sites_));
+  wire.resent_by_site.resize(static_cast<std::size_t>(sites_));
+  if (sites_ < 2) return wire;
+  const double per_link = 1.0 / (options_.iterations * static_cast<double>(sites_ - 1));
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    const auto site = static_cast<std::size_t>(ranks_[rank].site);
+    wire.by_site[site] += static_cast<double>(all[rank].sent) * per_link;
+    wire.resent_by_site[site] += static_cast<double>(all[rank].resent) * per_link;
+  }
+  wire.bytes = *std::max_element(wire.by_site.begin(), wire.by_site.end());
+  wire.resent = *std::max_element(wire.resent_by_site.begin(), wire.resent_by_site.end());
+  return wire;
+}
+
+void Bench::fill_wan_columns(const Case& row, const Wire& wire, Row* out) const {
+  const double microseconds = out->out_of_place.time_us.median;
+  out->wire_bytes = wire.bytes;
+  if (wire.bytes > 0) out->ratio = static_cast<double>(out->size) / wire.bytes;
+  if (microseconds > 0) out->wan_gbps = wire.bytes * 8e-3 / microseconds;
+  if (options_.link.bits_per_s) out->link_percent = 100 * out->wan_gbps * 1e9 / *options_.link.bits_per_s;
+  const lhCodec_t codec = possible_codecs(row, wire.bytes, wire.resent).front();
+  if (row.codec == lhCodecDefault && codec != lhCodecNone) out->codec = "def:" + std::string(codec_name(codec));
+  if (sites_ < 2) return;
+  const auto limit = limit_seconds(encoded_bytes(codec, row.type, row.count).least, options_.link);
+  if (!limit) return;
+  out->limit_ms = *limit * 1e3;
+  if (microseconds > 0) out->of_limit = *limit * 1e6 / microseconds;
+}
+
+void Bench::call(const Case& row, bool in_place) {
+  lhCallConfig_t config = LH_CALL_CONFIG_INITIALIZER;
+  config.codec = row.codec;
+  const void* const input = in_place ? receive_.data() : send_.data();
+  require(lhAllReduceEx(input, receive_.data(), row.count, row.type, row.op, &config, comm_, nullptr, nullptr), comm_,
+          "lhAllReduceEx");
+}
+
+lhStats_t Bench::stats() const {
+  lhStats_t stats = LH_STATS_INITIALIZER;
+  require(lhCommGetStats(comm_, &stats), comm_, "lhCommGetStats");
+  return stats;
+}
+
+std::span<std::byte> Bench::bytes_of(std::vector<std::byte>* buffer, const Case& row) const {
+  return std::span(*buffer).first(row.count * type_size(row.type));
+}
+
+Problem Bench::problem_of(const Case& row, std::uint64_t iteration) const {
+  Problem problem{.type = row.type, .op = row.op, .iteration = iteration, .site_of_rank = {}, .sites = sites_};
+  for (const RankInfo& rank : ranks_) problem.site_of_rank.push_back(rank.site);
+  return problem;
+}
+
+}  // namespace longhaul::perf

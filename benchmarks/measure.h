@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Measures the rows: what one rank does. All ranks run the same code in step; every rank ends with the same count of
+// wrong values, so that every process of a launch exits alike. Throws Failure.
+#pragma once
+
+#include <longhaul/longhaul.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "benchmarks/data.h"
+#include "benchmarks/options.h"
+#include "benchmarks/progress.h"
+#include "benchmarks/report.h"
+#include "benchmarks/team.h"
+
+namespace longhaul::perf {
+
+class Bench {
+ public:
+  /// `progress` may be null. Buffers for the largest size are allocated here.
+  Bench(const Options& options, lhComm_t comm, Team* team, Progress* progress);
+
+  RunInfo describe(std::string mode) const;
+  Row measure(const Case& row);
+
+ private:
+  /// What one directed link out of the busiest site carried per call, and whether that is believable.
+  struct Wire {
+    double bytes = 0;
+    double resent = 0;
+    std::vector<double> by_site;  ///< mean over the links out of each site
+    std::vector<double> resent_by_site;
+  };
+  struct Timed {
+    Times times_us;
+    Wire wire;
+  };
+  struct Checked {
+    std::uint64_t wrong = 0;
+    double max_error = 0, max_reference = 0;
+  };
+
+  Timed time_calls(const Case& row, const Problem& problem, bool in_place);
+  Checked check_calls(const Case& row, bool in_place, const std::vector<lhCodec_t>& codecs,
+                      std::vector<std::string>* notes);
+  Checked check_once(const Case& row, const Problem& problem, bool in_place, const std::vector<lhCodec_t>& codecs,
+                     std::vector<std::string>* notes);
+  Half half(const Case& row, bool in_place, Row* out, double* error, double* reference);
+  std::uint64_t check_wire(const Case& row, const Wire& wire, bool in_place, std::vector<std::string>* notes) const;
+  Wire wire_between(const lhStats_t& before, const lhStats_t& after) const;
+  void fill_wan_columns(const Case& row, const Wire& wire, Row* out) const;
+
+  void call(const Case& row, bool in_place);
+  lhStats_t stats() const;
+  std::span<std::byte> bytes_of(std::vector<std::byte>* buffer, const Case& row) const;
+  Problem problem_of(const Case& row, std::uint64_t iteration) const;
+
+  const Options& options_;
+  lhComm_t comm_;
+  Team* team_;
+  Progress* progress_;
+  int sites_ = 1;
+  std::vector<RankInfo> ranks_;
+  std::vector<std::byte> send_, receive_;
+};
+
+}  // namespace longhaul::perf

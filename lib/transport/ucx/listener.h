@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// A ucp_listener on the first free port of a range.
+#pragma once
+
+#include <cstdint>
+
+#include "transport/ucx/context.h"
+
+namespace longhaul::transport {
+
+struct Listener {
+  ListenerHandle handle;
+  std::uint16_t port = 0;
+};
+
+/// `on_request` runs from inside ucp_worker_progress.
+Result<Listener> make_listener(ucp_worker_h worker, const UcxOptions& options, ucp_listener_conn_callback_t on_request,
+                               void* argument);
+
+}  // namespace longhaul::transport
