@@ -28,6 +28,11 @@ add_library(lh_flags INTERFACE)
 target_compile_options(lh_flags INTERFACE -Wall -Wextra -Wshadow
   $<$<COMPILE_LANGUAGE:CXX>:-Wconversion -Wsign-conversion -Wunused-result -Wnon-virtual-dtor>
   $<$<BOOL:${LH_WERROR}>:-Werror>)
+# False alarms of GCC 12's optimiser inside std::string and std::optional (fixed in GCC 13: bugs 105329, 105651, 105562).
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(lh_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict -Wno-stringop-overflow
+    -Wno-maybe-uninitialized -Wno-use-after-free>)
+endif()
 if(LH_SANITIZE)
   target_compile_options(lh_flags INTERFACE -fsanitize=${LH_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(lh_flags INTERFACE -fsanitize=${LH_SANITIZE})

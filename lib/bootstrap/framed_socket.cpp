@@ -31,7 +31,7 @@ void FramedSocket::send(ConstBytes message) {
 }
 
 void FramedSocket::write() {
-  while (open() && !flushed()) {
+  while (open() && !broken_ && sent_ < output_.size()) {
     const ssize_t count = ::send(socket_.get(), output_.data() + sent_, output_.size() - sent_, MSG_NOSIGNAL);
     if (count >= 0) {
       sent_ += static_cast<std::size_t>(count);
@@ -39,8 +39,7 @@ void FramedSocket::write() {
       return;
     } else {
       // What the peer said before it closed still has to be read; reading reports the end.
-      sent_ = output_.size();
-      return;
+      broken_ = true;
     }
   }
 }
@@ -75,7 +74,7 @@ void FramedSocket::step(const Poller& poller) {
 }
 
 void FramedSocket::want(Poller* poller) const {
-  if (open()) poller->want(socket_.get(), !message_waits(), !flushed());
+  if (open()) poller->want(socket_.get(), !message_waits(), !broken_ && !flushed());
 }
 
 std::optional<std::vector<std::byte>> FramedSocket::receive() {

@@ -26,12 +26,13 @@ class FramedSocket {
   /// The next message; nullopt: none has arrived completely.
   std::optional<std::vector<std::byte>> receive();
 
+  const Fd& fd() const { return socket_; }
   /// Neither end closed it and nothing failed. What arrived before can still be received.
   bool open() const { return problem_.empty(); }
   /// Why it is not open.
   const std::string& problem() const { return problem_; }
   /// Everything queued is with the kernel.
-  bool flushed() const { return sent_ == output_.size(); }
+  bool flushed() const { return sent_ == output_.size() && !broken_; }
   /// Tells the peer that nothing more comes; it can still be received from.
   void finish_sending();
 
@@ -45,6 +46,7 @@ class FramedSocket {
   std::vector<std::byte> input_;
   std::vector<std::byte> output_;
   std::size_t sent_ = 0;
+  bool broken_ = false;  ///< sending failed; receiving tells the end
   std::string problem_;
 };
 

@@ -9,6 +9,7 @@
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 
@@ -20,6 +21,9 @@ namespace longhaul::config {
 namespace {
 
 constexpr std::size_t kMaxFileBytes = 1 << 20;
+// toml++ bounds the nesting of values but not of dotted keys, and recurses over both: a megabyte of "a.a.a" ends the
+// stack.
+constexpr std::ptrdiff_t kMaxDots = 2000;
 constexpr std::array<std::string_view, 4> kTopKeys{"run_id", "secret_file", "wan", "site"};
 constexpr std::array<std::string_view, 6> kSiteKeys{"name", "address", "site_address", "bind", "advertise", "ports"};
 
@@ -147,6 +151,9 @@ class Reader {
 }  // namespace
 
 Result<TomlFile> parse_toml(std::string_view text, const std::string& path) {
+  if (std::count(text.begin(), text.end(), '.') > kMaxDots) {
+    return error(lhInvalidArgument, "{}: more than {} dots, this is not a configuration", path, kMaxDots);
+  }
   const toml::parse_result parsed = toml::parse(text, path);
   const Reader reader(path);
   if (!parsed) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// LinkModel: one directed WAN link as seen by its sender: a FIFO that serialises frames at a rate, then a constant delay.
-// Lost wire segments are sent again, which costs their bytes once more and one round trip of lateness. Pure arithmetic:
-// no clock, no I/O, and the same calls with the same seed give the same times.
+// LinkModel: one directed WAN link as seen by its sender: a FIFO that serialises frames at a rate, then a constant
+// delay. Lost wire segments are sent again, which costs their bytes once more and one round trip of lateness. Pure
+// arithmetic: no clock, no I/O, and the same calls with the same seed give the same times.
 //
 // Without loss a lone frame arrives exactly at the physical limit: bytes / (rate * kPayloadShare) + one-way delay.
 #pragma once

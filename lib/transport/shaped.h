@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// ShapedTransport: wan.emulate_* over a real transport. Frames to other sites wait here until a LinkModel says that they
-// would have arrived, then are posted on the inner transport. One LinkModel a link; its rate is shared by all endpoints
-// assigned to it. Waiting frames copy the header and keep the payload's pointer, so nothing is copied twice; on_sent comes
-// from the inner transport and therefore at the earliest when the frame is released.
+// ShapedTransport: wan.emulate_* over a real transport. Frames to other sites wait here until a LinkModel says that
+// they would have arrived, then are posted on the inner transport. One LinkModel a link; its rate is shared by all
+// endpoints assigned to it. Waiting frames copy the header and keep the payload's pointer, so nothing is copied twice;
+// on_sent comes from the inner transport and therefore at the earliest when the frame is released.
 //
 // Only what this process sends is delayed: both ends shape their own direction. Connecting itself is not delayed.
 #pragma once
@@ -23,11 +23,12 @@ class ShapedTransport final : public Transport {
   /// Names no link: frames pass straight through.
   static constexpr int kPassThrough = -1;
 
-  /// `links[i]` describes link i. Endpoints use `default_link` until assign(): the first frames of a connection cross the
-  /// WAN too.
+  /// `links[i]` describes link i. Endpoints use `default_link` until assign(): the first frames of a connection cross
+  /// the WAN too.
   ShapedTransport(std::unique_ptr<Transport> inner, const std::vector<LinkParameters>& links, int default_link = 0);
 
-  /// From now on frames of the endpoint use this link; they never overtake earlier ones. An unknown endpoint is ignored.
+  /// From now on frames of the endpoint use this link; they never overtake earlier ones. An unknown endpoint is
+  /// ignored.
   void assign(EndpointId endpoint, int link);
   /// Without a clock a post happens at the time of the last poll; with one, at clock().
   void set_clock(std::function<TimeNs()> clock) { clock_ = std::move(clock); }

@@ -123,6 +123,15 @@ TEST_CASE("text that is not TOML", "[unit][config]") {
     CHECK(failure(text).rfind("dir/job.toml:1: ", 0) == 0);
   }
   CHECK_FALSE(failure("x = " + std::string(5000, '[')).empty());
+  // Nesting by dots, alone and under nested values, must not use up the stack.
+  const auto repeated = [](const char* part, int times) {
+    std::string text;
+    for (int i = 0; i < times; ++i) text += part;
+    return text;
+  };
+  CHECK(contains(failure(repeated("a.", 200000) + "a = 1"), "dir/job.toml: more than 2000 dots"));
+  CHECK_FALSE(failure(repeated("a.", 1990) + "a = 1").empty());
+  CHECK_FALSE(failure("x = " + repeated("{a.a.a.a.a.a.a.a = ", 250) + "1" + std::string(250, '}')).empty());
 }
 
 TEST_CASE("reading the file", "[unit][config]") {

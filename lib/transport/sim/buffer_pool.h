@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory of frames on their way to one simulated node. Buffers are reused by size class (four to the octave), so that
-// nothing is allocated after warm-up; what is kept for reuse has a bound. Thread-safe: senders take, the receiver gives back.
+// nothing is allocated after warm-up; what is kept for reuse has a bound. Thread-safe: senders take, the receiver gives
+// back.
 #pragma once
 
 #include <array>
@@ -45,7 +46,7 @@ class BufferPool {
   std::atomic<std::size_t> total_bytes_ = 0;
   std::atomic<std::uint64_t> allocations_ = 0;
   std::mutex mutex_;
-  std::size_t cached_bytes_ = 0;                      // guarded by mutex_
+  std::size_t cached_bytes_ = 0;                       // guarded by mutex_
   std::array<std::vector<BufferPtr>, kClasses> free_;  // guarded by mutex_
 };
 

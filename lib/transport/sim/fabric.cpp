@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Nodes, connections and what the Network does to them. What happens to frames is in fabric_traffic.cpp.
+// Nodes and connections: how they come and go.
 #include "transport/sim/fabric.h"
 
 #include <algorithm>
@@ -10,10 +10,6 @@ namespace longhaul::transport {
 namespace {
 
 constexpr std::size_t kInitialItems = 1024;
-
-/// Endpoints are numbered in the whole network: connection * 2 + side, side 0 being the dialer's.
-std::size_t side_of(EndpointId endpoint) { return endpoint & 1; }
-EndpointId other_end(EndpointId endpoint) { return endpoint ^ 1; }
 
 }  // namespace
 
@@ -54,10 +50,13 @@ void Fabric::detach(int node) {
   mine.wake_fd = -1;
   const TimeNs now = time_of(mine);
   for (const EndpointId endpoint : endpoints_of(node)) {
-    Connection& connection = *find(endpoint);
-    End& end = connection.ends[side_of(endpoint)];
+    Connection* connection = find(endpoint);
+    if (!connection) continue;  // went with the other end of a connection to itself
+    End& end = connection->ends[side_of(endpoint)];
     const CloseReason reason = end.state == EndState::Waiting ? CloseReason::Refused : CloseReason::Reset;
-    if (end.state != EndState::Closed && !mine.down) signal(&connection, endpoint, ItemKind::Close, reason, now);
+    if (end.state != EndState::Closed && !connection->dead) {
+      signal(connection, endpoint, ItemKind::Close, reason, now);
+    }
     end.state = EndState::Closed;
     forget_if_over(endpoint);
   }
@@ -154,6 +153,7 @@ void Fabric::close_here(int node, int peer, EndpointId endpoint, CloseReason rea
   item.due = now;
   item.kind = ItemKind::Close;
   item.reason = reason;
+  item.local = true;
   item.from = peer;
   item.endpoint = endpoint;
   push(node, std::move(item));
@@ -175,68 +175,8 @@ void Fabric::kill(Connection* connection, EndpointId at, TimeNs now) {
   if (other.state != EndState::Closed) signal(connection, at, ItemKind::Close, reason, now);
 }
 
-void Fabric::kill_node(int node) {
-  const std::lock_guard lock(mutex_);
-  Node& killed = nodes_[index(node)];
-  if (killed.down) return;
-  const TimeNs now = time();
-  for (const EndpointId endpoint : endpoints_of(node)) kill(find(endpoint), endpoint, now);
-  killed.down = true;
-}
-
-void Fabric::restore_node(int node) {
-  const std::lock_guard lock(mutex_);
-  nodes_[index(node)].down = false;
-}
-
-void Fabric::reset(int a, int b) {
-  const std::lock_guard lock(mutex_);
-  const TimeNs now = time();
-  for (const EndpointId endpoint : endpoints_of(a)) {
-    Connection& connection = *find(endpoint);
-    if (connection.ends[side_of(other_end(endpoint))].node == b) kill(&connection, endpoint, now);
-  }
-}
-
-void Fabric::cut(int from, int to, bool on) {
-  const std::lock_guard lock(mutex_);
-  cuts_[index(from) * nodes_.size() + index(to)] = on ? 1 : 0;
-}
-
-void Fabric::restore() {
-  const std::lock_guard lock(mutex_);
-  std::fill(cuts_.begin(), cuts_.end(), 0);
-  for (Node& node : nodes_) node.down = false;
-}
-
-void Fabric::set_clock(std::function<TimeNs()> clock) {
-  const std::lock_guard lock(mutex_);
-  clock_ = std::move(clock);
-}
-
-void Fabric::set_faults(const Faults& faults) {
-  const std::lock_guard lock(mutex_);
-  faults_ = faults;
-}
-
-void Fabric::set_link(int from_site, int to_site, const LinkParameters& parameters) {
-  const std::lock_guard lock(mutex_);
-  LH_CHECK(from_site >= 0 && from_site < sites_ && to_site >= 0 && to_site < sites_);
-  links_[index(from_site * sites_ + to_site)] = LinkModel(parameters);
-}
-
-LinkModel Fabric::link(int from_site, int to_site) const {
-  const std::lock_guard lock(mutex_);
-  return links_[index(from_site * sites_ + to_site)];
-}
-
 LinkModel& Fabric::link_between(int from, int to) {
   return links_[index(nodes_[index(from)].site * sites_ + nodes_[index(to)].site)];
-}
-
-SimCounters Fabric::counters() const {
-  const std::lock_guard lock(mutex_);
-  return counters_;
 }
 
 TimeNs Fabric::time() const { return clock_ ? std::max(latest_, clock_()) : latest_; }

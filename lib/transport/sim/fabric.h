@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fabric: the state behind a simulated Network and its transports: nodes, connections, links, and per node one heap of what
-// will happen there and when. One mutex guards it all; payload is copied outside of it. Events are taken one at a time, so
-// that no callback ever runs under the mutex.
+// Fabric: the state behind a simulated Network and its transports: nodes, connections, links, and per node one heap of
+// what will happen there and when. One mutex guards it all; payload is copied outside of it. Events are taken one at a
+// time, so that no callback ever runs under the mutex.
 //
 // An end of a connection:   Waiting --accepted--> Open --closed by its owner, or a Close item taken--> Closed
 // (the dialer's end starts Open). A connection is forgotten when both ends are Closed.
@@ -73,6 +73,7 @@ class Fabric {
     std::uint64_t order = 0;  // ties happen in the order they were made
     ItemKind kind = ItemKind::Sent;
     CloseReason reason = CloseReason::Reset;
+    bool local = false;       // made at this node: no cut stops it
     int from = 0;             // the node it comes from
     EndpointId endpoint = 0;  // at the node where it happens
     std::uint64_t cookie = 0;
@@ -107,6 +108,9 @@ class Fabric {
   using Connections = std::map<std::uint64_t, Connection>;  // ordered, so that iteration replays
 
   static std::size_t index(int i) { return static_cast<std::size_t>(i); }
+  // Endpoints are numbered in the whole network: connection * 2 + side, side 0 being the dialer's.
+  static std::size_t side_of(EndpointId endpoint) { return endpoint & 1; }
+  static EndpointId other_end(EndpointId endpoint) { return endpoint ^ 1; }
   static bool later(const Item& a, const Item& b);
   TimeNs time() const;
   TimeNs time_of(const Node& node) const;

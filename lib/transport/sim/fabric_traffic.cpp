@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What happens to frames: their way over a link with the faults on it, and their arrival at a node.
-#include <fmt/format.h>
+// The way of a frame from post over a link, with the faults on it, into the heap of the node where it will arrive.
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,22 +10,7 @@
 namespace longhaul::transport {
 namespace {
 
-std::size_t side_of(EndpointId endpoint) { return endpoint & 1; }
-EndpointId other_end(EndpointId endpoint) { return endpoint ^ 1; }
-
 void copy_to(std::byte* to, ConstBytes from) { std::copy(from.begin(), from.end(), to); }
-
-std::string close_text(CloseReason reason, int peer) {
-  switch (reason) {
-    case CloseReason::Refused:
-      return fmt::format("node {} refused the connection: it is down or does not listen", peer);
-    case CloseReason::Reset:
-      return fmt::format("node {} ended the connection", peer);
-    case CloseReason::Failed:
-      break;
-  }
-  return fmt::format("no way to node {}: it does not exist, or this node is down", peer);
-}
 
 }  // namespace
 
@@ -132,8 +116,8 @@ void Fabric::damage(Item* item) {
     ++counters_.corrupted;
     const std::uint64_t bit = random_.below(total * 8);
     const std::size_t at = bit / 8;
-    std::byte* byte = at < item->header_bytes ? item->buffer->header() + at
-                                              : item->buffer->payload() + (at - item->header_bytes);
+    std::byte* byte =
+        at < item->header_bytes ? item->buffer->header() + at : item->buffer->payload() + (at - item->header_bytes);
     *byte ^= static_cast<std::byte>(1u << (bit % 8));
   }
   if (faults_.truncate > 0 && random_.chance(faults_.truncate)) {
@@ -156,115 +140,6 @@ void Fabric::send_twice(int to, const Item& item) {
   copy_to(copy.buffer->header(), {item.buffer->header(), item.header_bytes});
   copy_to(copy.buffer->payload(), {item.buffer->payload(), item.payload_bytes});
   push(to, std::move(copy));
-}
-
-bool Fabric::begin_poll(int number, TimeNs now) {
-  const std::lock_guard lock(mutex_);
-  Node& node = nodes_[index(number)];
-  node.now = std::max(node.now, now);
-  latest_ = std::max(latest_, node.now);
-  node.sleeping = false;
-  return std::exchange(node.signalled, false);
-}
-
-bool Fabric::take(int number, Event* event) {
-  const std::lock_guard lock(mutex_);
-  Node& node = nodes_[index(number)];
-  while (!node.heap.empty() && node.heap.front().due <= node.now) {
-    std::pop_heap(node.heap.begin(), node.heap.end(), later);
-    Item item = std::move(node.heap.back());
-    node.heap.pop_back();
-    if (happen(&node, number, std::move(item), event)) return true;
-  }
-  node.changed = false;
-  return false;
-}
-
-/// True where the item is something to report.
-bool Fabric::happen(Node* node, int number, Item item, Event* event) {
-  event->endpoint = item.endpoint;
-  if (item.kind == ItemKind::Sent) {
-    event->kind = Event::Kind::Sent;
-    event->cookie = item.cookie;
-    return true;
-  }
-  // A close made here is from a peer by name only: no cut stops it, and the peer may not exist.
-  const bool from_afar = item.from >= 0 && item.from < nodes();
-  if (from_afar && is_cut(item.from, number) && item.kind != ItemKind::Close) {
-    ++counters_.cut;
-    node->pool->give_back(std::move(item.buffer));
-    return false;
-  }
-  switch (item.kind) {
-    case ItemKind::Connect:
-      return happen_connect(node, item, event);
-    case ItemKind::Frame:
-      return happen_frame(node, std::move(item), event);
-    default:
-      return happen_close(item, event);
-  }
-}
-
-bool Fabric::happen_connect(Node* node, const Item& item, Event* event) {
-  Connection* connection = find(item.endpoint);
-  if (!connection || connection->dead) return false;
-  End& end = connection->ends[side_of(item.endpoint)];
-  if (end.state != EndState::Waiting) return false;
-  if (!node->listening) {
-    ++counters_.refused;
-    end.state = EndState::Closed;
-    signal(connection, item.endpoint, ItemKind::Close, CloseReason::Refused, node->now);
-    forget_if_over(item.endpoint);
-    return false;
-  }
-  end.state = EndState::Open;
-  event->kind = Event::Kind::Accept;
-  return true;
-}
-
-bool Fabric::happen_frame(Node* node, Item item, Event* event) {
-  Connection* connection = find(item.endpoint);
-  if (!connection || connection->dead || connection->ends[side_of(item.endpoint)].state != EndState::Open) {
-    ++counters_.orphaned;
-    node->pool->give_back(std::move(item.buffer));
-    const bool answer = connection && connection->ends[side_of(other_end(item.endpoint))].state == EndState::Open;
-    if (answer) signal(connection, item.endpoint, ItemKind::Close, CloseReason::Reset, node->now);
-    return false;
-  }
-  ++counters_.delivered;
-  event->kind = Event::Kind::Frame;
-  event->header_bytes = item.header_bytes;
-  event->payload_bytes = item.payload_bytes;
-  event->buffer = std::move(item.buffer);
-  return true;
-}
-
-bool Fabric::happen_close(const Item& item, Event* event) {
-  Connection* connection = find(item.endpoint);
-  if (!connection) return false;
-  End& end = connection->ends[side_of(item.endpoint)];
-  const bool report = end.state == EndState::Open;
-  end.state = EndState::Closed;
-  forget_if_over(item.endpoint);
-  if (!report) return false;
-  event->kind = Event::Kind::Close;
-  event->reason = item.reason;
-  event->text = close_text(item.reason, item.from);
-  return true;
-}
-
-TimeNs Fabric::next_event(int number) const {
-  const std::lock_guard lock(mutex_);
-  const Node& node = nodes_[index(number)];
-  return node.heap.empty() ? kNever : node.heap.front().due;
-}
-
-bool Fabric::arm(int number) {
-  const std::lock_guard lock(mutex_);
-  Node& node = nodes_[index(number)];
-  if (node.changed || (!node.heap.empty() && node.heap.front().due <= node.now)) return false;
-  node.sleeping = true;
-  return true;
 }
 
 }  // namespace longhaul::transport

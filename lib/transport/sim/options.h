@@ -8,8 +8,8 @@
 
 namespace longhaul::transport {
 
-/// Damage done to frames on purpose, between all nodes; everything is a probability a frame. Connects, closes and resets
-/// are never damaged, only cut off (Network::cut).
+/// Damage done to frames on purpose, between all nodes; everything is a probability a frame. Connects, closes and
+/// resets are never damaged, only cut off (Network::cut).
 struct Faults {
   double loss = 0;       ///< the frame vanishes (unlike LinkParameters::loss, nobody sends it again)
   double duplicate = 0;  ///< it arrives twice

@@ -3,6 +3,8 @@
 // (on_sent only) from inside send(); UCX must not be called from there.
 #pragma once
 
+#include <netinet/in.h>
+
 #include <array>
 #include <cstdint>
 #include <memory>
