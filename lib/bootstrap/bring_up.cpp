@@ -2,6 +2,8 @@
 // The loop every wait of the bring-up runs in.
 #include "bootstrap/bring_up.h"
 
+#include <openssl/crypto.h>
+
 #include <algorithm>
 
 #include "base/log.h"
@@ -14,6 +16,12 @@ constexpr TimeNs kQuiet = 2 * kSecond;
 constexpr TimeNs kReportEvery = 5 * kSecond;
 
 }  // namespace
+
+BringUp::BringUp(const config::Config& configuration, const std::atomic<bool>& cancel_flag)
+    : config(configuration), credentials{configuration.run_id, configuration.secret}, cancelled(cancel_flag) {
+  if (!config.secret.empty()) OPENSSL_cleanse(config.secret.data(), config.secret.size());
+  config.secret.clear();
+}
 
 std::optional<Status> run(const BringUp& bring_up, const Wait& wait, TimeNs deadline) {
   Poller poller;
@@ -36,7 +44,34 @@ std::optional<Status> run(const BringUp& bring_up, const Wait& wait, TimeNs dead
 }
 
 std::string seconds_text(TimeNs duration) {
-  return fmt::format("{:.3g} s", static_cast<double>(duration) / static_cast<double>(kSecond));
+  const TimeNs tenths = (duration + kSecond / 20) / (kSecond / 10);
+  return tenths % 10 == 0 ? fmt::format("{} s", tenths / 10) : fmt::format("{}.{} s", tenths / 10, tenths % 10);
+}
+
+void say_goodbye(const std::vector<FramedSocket*>& connections, ConstBytes message, TimeNs at_most) {
+  const TimeNs deadline = steady_now() + at_most;
+  for (FramedSocket* connection : connections) connection->send(message);
+  std::vector<bool> finished(connections.size());
+  Poller poller;
+  for (;;) {
+    std::size_t open = 0;
+    poller.clear();
+    for (std::size_t i = 0; i < connections.size(); ++i) {
+      FramedSocket& connection = *connections[i];
+      connection.step(poller);
+      while (connection.receive()) connection.step(poller);
+      if (!connection.open()) continue;
+      ++open;
+      if (connection.flushed() && !finished[i]) {
+        connection.finish_sending();
+        finished[i] = true;
+      }
+      connection.want(&poller);
+    }
+    const TimeNs now = steady_now();
+    if (open == 0 || now >= deadline) return;
+    poller.wait(std::min(kSlice, deadline - now));
+  }
 }
 
 }  // namespace longhaul::bootstrap

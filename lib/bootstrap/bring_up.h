@@ -6,23 +6,22 @@
 #include <functional>
 #include <string>
 
-#include "bootstrap/socket.h"
+#include "bootstrap/framed_socket.h"
 #include "security/handshake.h"
 
 namespace longhaul::bootstrap {
 
 struct BringUp {
-  BringUp(const config::Config& configuration, const std::atomic<bool>& cancel_flag)
-      : config(configuration), credentials{configuration.run_id, configuration.secret}, cancelled(cancel_flag) {}
+  BringUp(const config::Config& configuration, const std::atomic<bool>& cancel_flag);
 
   const std::string& site_name() const { return config.sites[static_cast<std::size_t>(config.site)].name; }
   /// "rank 2 of site wisconsin".
   std::string rank_name(int rank) const { return fmt::format("rank {} of site {}", rank, site_name()); }
 
-  config::Config config;
+  config::Config config;  ///< without the secret
   security::Credentials credentials;
   const std::atomic<bool>& cancelled;
-  TimeNs started = steady_now();
+  TimeNs limit = 0;  ///< how long the whole bring-up may take, for texts
 };
 
 /// One side of a wait: what to do, when to stop, what to say.
@@ -41,5 +40,9 @@ std::optional<Status> run(const BringUp& bring_up, const Wait& wait, TimeNs dead
 
 /// "3 s", "0.7 s".
 std::string seconds_text(TimeNs duration);
+
+/// Sends a last message on these connections and closes them for sending; then waits, `at_most`, until the other ends
+/// have read it and closed. Closing at once could make the kernel throw the message away.
+void say_goodbye(const std::vector<FramedSocket*>& connections, ConstBytes message, TimeNs at_most);
 
 }  // namespace longhaul::bootstrap

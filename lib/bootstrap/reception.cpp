@@ -49,12 +49,13 @@ Status Reception::open(const std::vector<sockaddr_in>& addresses) {
 
 void Reception::step(const Poller& poller, TimeNs now) {
   accept(now);
-  const auto gone = [&](std::unique_ptr<PeerHello>& caller) { return !attend(&caller, poller, now); };
-  callers_.erase(std::remove_if(callers_.begin(), callers_.end(), gone), callers_.end());
+  for (auto caller = callers_.begin(); caller != callers_.end();)
+    caller = attend(&*caller, poller, now) ? std::next(caller) : callers_.erase(caller);
 }
 
 void Reception::accept(TimeNs now) {
   if (now < accept_after_) return;
+  accept_after_ = 0;
   for (const Fd& listener : listeners_) {
     for (std::size_t i = 0; i < kMaxCallers && make_room(now); ++i) {
       int problem = 0;

@@ -35,15 +35,9 @@ Lines lines_of(std::string_view text) {
   return lines;
 }
 
-std::string shown(std::string_view text) {
-  std::string out;
-  for (char c : text.substr(0, kMaxShown)) out += (c >= ' ' && c <= '~') ? c : '?';
-  return text.size() > kMaxShown ? out + "..." : out;
-}
-
 std::string shown(const Lines& lines, std::string_view key) {
   const auto line = lines.find(key);
-  return line == lines.end() ? "absent" : shown(line->second);
+  return line == lines.end() ? "absent" : printable(line->second, kMaxShown);
 }
 
 }  // namespace
@@ -73,8 +67,8 @@ std::string difference(const std::string& mine, const std::string& theirs, const
     const auto b = there.find(key);
     if (a != here.end() && b != there.end() && a->second == b->second) continue;
     if (++count > kMaxDifferences) continue;
-    text += fmt::format("{}{}: {} here, {} at {}", text.empty() ? "" : "\n", shown(key), shown(here, key),
-                        shown(there, key), shown(their_name));
+    text += fmt::format("{}{}: {} here, {} at {}", text.empty() ? "" : "\n", printable(key, kMaxShown),
+                        shown(here, key), shown(there, key), printable(their_name, kMaxShown));
   }
   if (count > kMaxDifferences) text += fmt::format("\nand {} more", count - kMaxDifferences);
   return text;

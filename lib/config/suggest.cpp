@@ -11,11 +11,13 @@ constexpr std::size_t kMaxQuoted = 80;
 constexpr std::size_t kMaxWord = 40;  // nothing longer is a misspelt key, and the cost is quadratic
 }  // namespace
 
-std::string in_quotes(std::string_view text) {
-  std::string out = "'";
-  for (char c : text.substr(0, kMaxQuoted)) out += (c >= ' ' && c <= '~') ? c : '?';
-  return out + (text.size() > kMaxQuoted ? "...'" : "'");
+std::string printable(std::string_view text, std::size_t most) {
+  std::string out;
+  for (char c : text.substr(0, most)) out += (c >= ' ' && c <= '~') ? c : '?';
+  return text.size() > most ? out + "..." : out;
 }
+
+std::string in_quotes(std::string_view text) { return "'" + printable(text, kMaxQuoted) + "'"; }
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   const std::size_t width = b.size() + 1;

@@ -8,7 +8,9 @@
 
 namespace longhaul::config {
 
-/// 'text' in quotes, fit for a one-line message: other bytes than printable ASCII become '?', long texts are cut.
+/// Fit for a one-line message: other bytes than printable ASCII become '?', and what is beyond `most` bytes "...".
+std::string printable(std::string_view text, std::size_t most);
+/// 'text': printable, in quotes, at most 80 bytes.
 std::string in_quotes(std::string_view text);
 
 /// Insertions, deletions, substitutions and swaps of neighbours that turn a into b.

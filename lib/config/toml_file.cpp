@@ -157,7 +157,8 @@ Result<TomlFile> parse_toml(std::string_view text, const std::string& path) {
   const toml::parse_result parsed = toml::parse(text, path);
   const Reader reader(path);
   if (!parsed) {
-    return error(lhInvalidArgument, "{}: {}", reader.place(parsed.error().source()), parsed.error().description());
+    return error(lhInvalidArgument, "{}: {}", reader.place(parsed.error().source()),
+                 printable(parsed.error().description(), 300));
   }
   TomlFile file;
   Status status = reader.read(parsed.table(), &file);

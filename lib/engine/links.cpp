@@ -95,8 +95,10 @@ void Links::on_receive(transport::EndpointId id, ConstBytes header, transport::I
   if (found == endpoints_.end()) return;
   Endpoint& endpoint = found->second;
   if (endpoint.handshake) {
-    if (!payload.bytes().empty()) return drop(id);
-    return on_handshake(id, &endpoint, header);
+    const auto message = undamaged(header);
+    if (message && payload.bytes().empty()) return on_handshake(id, &endpoint, *message);
+    ++dropped_;
+    return;
   }
   if (endpoint.peer < 0 || endpoint.probe) return;
   Peer& peer = peers_[static_cast<std::size_t>(endpoint.peer)];

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -86,6 +87,7 @@ class Links final : private transport::Events {
   void on_sent(transport::EndpointId id, std::uint64_t cookie) override;
   void on_close(transport::EndpointId id, transport::CloseReason reason, const std::string& text) override;
 
+  static std::optional<ConstBytes> undamaged(ConstBytes frame);
   void on_handshake(transport::EndpointId id, Endpoint* endpoint, ConstBytes message);
   void authenticated(transport::EndpointId id, Endpoint* endpoint);
   void adopt(transport::EndpointId id, Endpoint* endpoint, int peer, int stream, std::uint64_t session_id);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // How an endpoint becomes a stream of a session: dial or accept, handshake, identity check. A connection that does not prove
 // the job secret within a few seconds is dropped and counted, and changes nothing else.
+#include <xxhash.h>
+
 #include <algorithm>
 
 #include "base/log.h"
@@ -11,6 +13,7 @@ namespace {
 
 constexpr TimeNs kHandshakeTimeout = 5 * kSecond;
 constexpr std::size_t kMaxStrangers = 64;
+constexpr std::size_t kHandshakeChecksum = 8;  // XXH3-64 behind the message
 constexpr std::uint8_t kPurposeStream = 3;  // 1 and 2 belong to the bootstrap
 constexpr std::uint8_t kPurposeProbe = 4;
 
@@ -67,8 +70,20 @@ void Links::on_accept(transport::EndpointId id) {
 }
 
 void Links::send_handshake(transport::EndpointId id, security::Handshake* handshake) {
-  const std::vector<std::byte> output = handshake->take_output();
-  if (!output.empty() && output.size() <= transport::kMaxHeaderBytes) transport_->post(id, output, {}, 0);
+  std::vector<std::byte> output = handshake->take_output();
+  if (output.empty()) return;
+  output.resize(output.size() + kHandshakeChecksum);
+  const auto message = ConstBytes(output).first(output.size() - kHandshakeChecksum);
+  ByteWriter(Bytes(output).subspan(message.size())).u64(XXH3_64bits(message.data(), message.size()));
+  if (output.size() <= transport::kMaxHeaderBytes) transport_->post(id, output, {}, 0);
+}
+
+/// The message of a handshake frame; nothing where it was damaged on the way, which is no refusal but a loss.
+std::optional<ConstBytes> Links::undamaged(ConstBytes frame) {
+  if (frame.size() < kHandshakeChecksum) return std::nullopt;
+  const ConstBytes message = frame.first(frame.size() - kHandshakeChecksum);
+  if (ByteReader(frame.subspan(message.size())).u64() != XXH3_64bits(message.data(), message.size())) return std::nullopt;
+  return message;
 }
 
 void Links::on_handshake(transport::EndpointId id, Endpoint* endpoint, ConstBytes message) {

@@ -64,6 +64,11 @@ void Session::note_pong(std::uint64_t sent, TimeNs now) {
 void Session::on_sent(int stream, std::uint64_t sequence, std::size_t bytes, TimeNs now) {
   Stream& s = streams_[static_cast<std::size_t>(stream)];
   s.queued_bytes -= std::min<std::uint64_t>(s.queued_bytes, bytes);
+  note_left(sequence, now);
+}
+
+/// From here on the frame is waited for.
+void Session::note_left(std::uint64_t sequence, TimeNs now) {
   window_.left(sequence, now);
   if (next_expiry_check_ == kNever) next_expiry_check_ = now + retransmission_timeout() / 4;
 }
@@ -75,7 +80,7 @@ bool Session::ack_due(TimeNs now) const {
 }
 
 bool Session::next_transmission(TimeNs now, Transmission* out) {
-  return !failure_.ok() ? false : next_control(now, out) || next_data(out);
+  return !failure_.ok() ? false : next_control(now, out) || next_data(now, out);
 }
 
 bool Session::next_control(TimeNs now, Transmission* out) {
@@ -107,7 +112,7 @@ bool Session::next_control(TimeNs now, Transmission* out) {
   return false;
 }
 
-bool Session::next_data(Transmission* out) {
+bool Session::next_data(TimeNs now, Transmission* out) {
   const int stream = pick_stream();
   if (stream < 0) return false;
   Record* record = window_.next(peer_credit_);
@@ -124,7 +129,7 @@ bool Session::next_data(Transmission* out) {
   const std::uint64_t sequence = record->sequence;
   window_.transmitted(record, stream, ++s.order);
   // A frame without payload is copied by the transport and counts as gone at once.
-  if (out->sequence == 0) window_.left(sequence, last_time_);
+  if (out->sequence == 0) note_left(sequence, now);
   return true;
 }
 

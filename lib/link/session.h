@@ -122,7 +122,8 @@ class Session {
   };
 
   bool next_control(TimeNs now, Transmission* out);
-  bool next_data(Transmission* out);
+  bool next_data(TimeNs now, Transmission* out);
+  void note_left(std::uint64_t sequence, TimeNs now);
   int pick_stream() const;
   void finish(int stream, const wire::Frame& frame, ConstBytes inline_payload, ConstBytes payload, Transmission* out);
   void note_pong(std::uint64_t sent, TimeNs now);
@@ -145,7 +146,6 @@ class Session {
   TimeNs ack_since_ = kNever;  // oldest arrival not acknowledged yet
   bool ack_now_ = false;
   TimeNs next_expiry_check_ = kNever;
-  TimeNs last_time_ = 0;  // of the last on_time
   TimeNs rtt_ = 0;
   TimeNs last_heard_ = 0;
   TimeNs disconnected_since_ = kNever;

@@ -52,7 +52,7 @@ void Session::stream_down(int stream, bool refused, const std::string& why, Time
   if (refused) note_refused(now);
   if (connected()) return;
   if (disconnected_since_ == kNever) disconnected_since_ = now;
-  if (next_probe_ == kNever) next_probe_ = now + kProbeAfter;
+  if (next_probe_ == kNever && !options_.dialer) next_probe_ = now + kProbeAfter;
 }
 
 void Session::probed(bool alive, TimeNs now) {
@@ -75,7 +75,6 @@ bool Session::all_up() const {
 }
 
 void Session::on_time(TimeNs now) {
-  last_time_ = now;
   if (now >= next_expiry_check_) {
     window_.expire(now, retransmission_timeout());
     next_expiry_check_ = window_.in_flight() ? now + retransmission_timeout() / 4 : kNever;
@@ -122,14 +121,17 @@ std::optional<StreamAction> Session::next_action(TimeNs now) {
 }
 
 TimeNs Session::next_event() const {
+  if (!failure_.ok()) return kNever;
   TimeNs next = next_expiry_check_;
+  for (const Stream& s : streams_)
+    if (s.state == Stream::State::Up) next = std::min(next, s.next_ping);
+  if (ack_since_ != kNever && connected()) next = std::min(next, ack_since_ + kAckDelay);
+  if (departed_) return next;
   for (const Stream& s : streams_) {
-    if (s.state == Stream::State::Up) next = std::min({next, s.next_ping, s.heard + kStreamSilence + 1});
-    if (s.state == Stream::State::Dialing || (s.state == Stream::State::Down && options_.dialer && !departed_))
-      next = std::min(next, s.retry_at);
+    if (s.state == Stream::State::Up) next = std::min(next, s.heard + kStreamSilence + 1);
+    if (s.state == Stream::State::Dialing || (s.state == Stream::State::Down && options_.dialer)) next = std::min(next, s.retry_at);
   }
-  if (ack_since_ != kNever) next = std::min(next, ack_since_ + kAckDelay);
-  if (!departed_ && !connected() && disconnected_since_ != kNever)
+  if (!connected() && disconnected_since_ != kNever)
     next = std::min({next, next_probe_, disconnected_since_ + options_.ride_through});
   return next;
 }

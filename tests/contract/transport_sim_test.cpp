@@ -1,120 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// The transport contract over the simulated network, bare and shaped, and what only these two promise: exact times,
-// counted faults, replay from a seed, partitions, dead nodes.
+// The transport contract over the simulated network, and what only it promises: exact times, counted faults, replay
+// from a seed, partitions, dead nodes.
 #include <poll.h>
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
-#include <thread>
 #include <vector>
 
+#include "contract/sim_world.h"
 #include "contract/transport_suite.h"
 #include "support/catch.h"
 #include "support/event_log.h"
-#include "transport/shaped.h"
 #include "transport/sim/network.h"
 
 using namespace longhaul;
 using namespace longhaul::testing;
 using longhaul::transport::Faults;
-using longhaul::transport::Inbound;
-using longhaul::transport::LinkParameters;
-using longhaul::transport::Network;
-using longhaul::transport::ShapedTransport;
 using longhaul::transport::SimCounters;
-using longhaul::transport::SimOptions;
 
 namespace {
-
-constexpr TimeNs kOneWay = 5 * kMillisecond;
-constexpr std::uint64_t kGigabit = 1'000'000'000;
-
-LinkParameters wan(std::uint64_t rate = kGigabit) {
-  LinkParameters parameters;
-  parameters.one_way_ns = kOneWay;
-  parameters.rate_bits_per_s = rate;
-  return parameters;
-}
-
-SimOptions wan_options() {
-  SimOptions options;
-  options.link = wan();
-  return options;
-}
-
-/// Nanoseconds of `bytes` at 1 Gbit/s, rounded up.
-TimeNs wire_time(std::size_t bytes) { return static_cast<TimeNs>((bytes * 8 * 20 + 18) / 19); }
-
-TransportFactory sim_factory(const SimOptions& options) {
-  return [options] {
-    auto network = std::make_shared<Network>(3, options);
-    auto now = std::make_shared<TimeNs>(0);
-    TransportPair pair;
-    pair.a = network->make_transport(0);
-    pair.b = network->make_transport(1);
-    pair.step = [network, now] { return *now += 100 * kMicrosecond; };
-    pair.dead_address = [] { return Address{"", 2}; };
-    return pair;
-  };
-}
-
-TransportFactory shaped_factory(const LinkParameters& link) {
-  return [link] {
-    TransportPair pair = sim_factory({})();
-    pair.a = std::make_unique<ShapedTransport>(std::move(pair.a), std::vector<LinkParameters>{link});
-    pair.b = std::make_unique<ShapedTransport>(std::move(pair.b), std::vector<LinkParameters>{link});
-    return pair;
-  };
-}
-
-/// Two nodes, virtual time that jumps from event to event, and a connection from 0 to 1.
-struct World {
-  explicit World(const SimOptions& options, int nodes = 2) : network(nodes, options) {
-    for (int i = 0; i < nodes; ++i) transports.push_back(network.make_transport(i));
-    logs.resize(transports.size());
-    for (auto& log : logs) log = std::make_unique<EventLog>();
-    REQUIRE(transports[1]->listen().ok());
-  }
-  ~World() {
-    for (auto& log : logs) log->frames.clear();
-  }
-
-  Transport& at(int node) { return *transports[static_cast<std::size_t>(node)]; }
-  EventLog& log(int node) { return *logs[static_cast<std::size_t>(node)]; }
-  void poll() {
-    for (std::size_t i = 0; i < transports.size(); ++i) {
-      if (transports[i]) (void)transports[i]->poll(*logs[i], now);
-    }
-  }
-  /// Goes on to the next event until there is none, or none before `end`.
-  void run(TimeNs end = kNever) {
-    for (int i = 0; i < 1'000'000; ++i) {
-      TimeNs next = kNever;
-      for (const auto& transport : transports) {
-        if (transport) next = std::min(next, transport->next_event());
-      }
-      if (next == kNever || next > end) {
-        if (end != kNever) now = std::max(now, end);
-        return poll();
-      }
-      now = std::max(now, next);
-      poll();
-    }
-    FAIL("the world does not come to rest");
-  }
-  EndpointId connect() {
-    const EndpointId endpoint = at(0).connect({"", 1});
-    run();
-    REQUIRE(log(1).accepted.size() == 1);
-    return endpoint;
-  }
-
-  Network network;
-  std::vector<std::unique_ptr<Transport>> transports;
-  std::vector<std::unique_ptr<EventLog>> logs;
-  TimeNs now = 0;
-};
 
 std::uint64_t mix(std::uint64_t hash, std::uint64_t value) { return (hash ^ value) * 0x100000001b3u; }
 
@@ -152,12 +56,6 @@ TEST_CASE("sim keeps the transport contract over a WAN", "[contract][sim]") {
   SimOptions options = wan_options();
   options.link.loss = 0.001;
   run_transport_suite(sim_factory(options));
-}
-
-TEST_CASE("shaped keeps the transport contract", "[contract][shaped]") {
-  LinkParameters link = wan(10 * kGigabit);
-  link.loss = 0.001;
-  run_transport_suite(shaped_factory(link));
 }
 
 TEST_CASE("sim frames take exactly the link's time", "[contract][sim]") {
@@ -259,7 +157,9 @@ TEST_CASE("sim does every kind of damage, and counts it", "[contract][sim]") {
   SECTION("truncation") {
     faults.truncate = 0.1;
     const SimCounters counters = send(faults);
-    for (const ReceivedFrame& frame : world.log(1).frames) changed += frame.payload().size() < payload.size() ? 1 : 0;
+    for (const ReceivedFrame& frame : world.log(1).frames) {
+      if (frame.payload().size() < payload.size()) ++changed;
+    }
     CHECK((changed > 50 && changed < 200));
     CHECK(changed == counters.truncated);
   }
@@ -412,214 +312,4 @@ TEST_CASE("sim reuses its buffers", "[contract][sim]") {
   const std::size_t warm = burst();
   CHECK(warm >= 20 * payload.size());
   for (int i = 0; i < 10; ++i) CHECK(burst() == warm);
-}
-
-namespace {
-
-/// A world without delays whose node 0 is shaped.
-struct ShapedWorld : World {
-  explicit ShapedWorld(const std::vector<LinkParameters>& links, int default_link = 0) : World(SimOptions{}) {
-    auto made = std::make_unique<ShapedTransport>(std::move(transports[0]), links, default_link);
-    shaped = made.get();
-    transports[0] = std::move(made);
-  }
-  ShapedTransport* shaped = nullptr;
-};
-
-}  // namespace
-
-TEST_CASE("shaped releases frames exactly at the link's time, in order", "[contract][shaped]") {
-  ShapedWorld world({wan()});
-  const EndpointId endpoint = world.connect();
-  const std::vector<std::byte> payload = pattern_bytes(100'000, 1);
-  const TimeNs wire = wire_time(100'008);
-  for (std::uint64_t i = 0; i < 20; ++i) world.at(0).post(endpoint, number_header(i), payload, i + 1);
-  CHECK(world.shaped->waiting() == 20);
-  CHECK(world.at(0).next_event() == wire + kOneWay);
-  world.run(wire + kOneWay - 1);
-  CHECK(world.log(1).frames.empty());
-  CHECK(world.log(0).sent.empty());  // the payload is still needed
-  world.run(wire + kOneWay);
-  CHECK(world.log(1).frames.size() == 1);
-  CHECK(world.log(0).sent.size() == 1);
-  world.run();
-  CHECK(world.now == wire_time(20 * 100'008) + kOneWay);
-  REQUIRE(world.log(1).frames.size() == 20);
-  for (std::uint64_t i = 0; i < 20; ++i) CHECK(header_number(world.log(1).frames[i].header) == i);
-  CHECK(world.log(0).sent_once(1, 20));
-  CHECK(world.shaped->waiting() == 0);
-}
-
-TEST_CASE("shaped endpoints of one link share its rate, others do not", "[contract][shaped]") {
-  ShapedWorld world({wan(), wan(2 * kGigabit)});
-  std::vector<EndpointId> ends;
-  for (int i = 0; i < 4; ++i) ends.push_back(world.at(0).connect({"", 1}));
-  world.shaped->assign(ends[2], 1);
-  world.shaped->assign(ends[3], ShapedTransport::kPassThrough);
-  world.shaped->assign(987654, 1);  // unknown: ignored
-  const std::vector<std::byte> payload = pattern_bytes(950'000, 1);
-  std::vector<TimeNs> arrivals;
-  world.log(1).when_received = [&](const ReceivedFrame&) { arrivals.push_back(world.now); };
-  for (std::size_t i = 0; i < 4; ++i) world.at(0).post(ends[i], {}, payload, i + 1);
-  world.run();
-  CHECK(arrivals == std::vector<TimeNs>{0, 4'000'000 + kOneWay, 8'000'000 + kOneWay, 16'000'000 + kOneWay});
-}
-
-TEST_CASE("shaped keeps the order when an endpoint changes its link", "[contract][shaped]") {
-  ShapedWorld world({wan(), LinkParameters{}});
-  const EndpointId endpoint = world.connect();
-  std::uint64_t number = 0;
-  for (int link : {0, 1, ShapedTransport::kPassThrough, 0}) {
-    world.shaped->assign(endpoint, link);
-    world.at(0).post(endpoint, number_header(number++), {}, 0);
-  }
-  world.run();
-  REQUIRE(world.log(1).frames.size() == 4);
-  for (std::uint64_t i = 0; i < 4; ++i) CHECK(header_number(world.log(1).frames[i].header) == i);
-  world.shaped->assign(endpoint, ShapedTransport::kPassThrough);
-  world.at(0).post(endpoint, number_header(4), {}, 0);
-  CHECK(world.shaped->waiting() == 0);
-}
-
-TEST_CASE("shaped passes through by default where asked", "[contract][shaped]") {
-  ShapedWorld world({wan()}, ShapedTransport::kPassThrough);
-  const EndpointId endpoint = world.connect();
-  world.at(0).post(endpoint, number_header(1), {}, 0);
-  world.run();
-  CHECK(world.now == 0);
-  CHECK(world.log(1).frames.size() == 1);
-}
-
-TEST_CASE("shaped gives waiting frames back when their endpoint ends", "[contract][shaped]") {
-  const bool by_owner = GENERATE(true, false);
-  ShapedWorld world({wan()});
-  const EndpointId endpoint = world.connect();
-  const EndpointId other = world.at(0).connect({"", 1});
-  const std::vector<std::byte> payload = pattern_bytes(1000, 1);
-  for (std::uint64_t i = 0; i < 5; ++i) {
-    world.at(0).post(endpoint, number_header(i), payload, i + 1);
-    world.at(0).post(endpoint, number_header(i), {}, 0);  // nothing to give back
-    world.at(0).post(other, number_header(i), payload, i + 101);
-  }
-  if (by_owner) {
-    world.at(0).close(endpoint);
-  } else {
-    world.at(1).close(world.log(1).accepted[0]);
-  }
-  CHECK(world.log(0).sent.empty());  // reported by poll only
-  CHECK(world.at(0).next_event() <= world.now);
-  if (by_owner) CHECK_FALSE(world.at(0).arm());
-  world.poll();
-  CHECK(world.log(0).sent_once(1, 5));
-  CHECK(world.log(0).sent.size() == 5);
-  CHECK(world.shaped->waiting() == 5);
-  CHECK(world.log(0).closed.size() == (by_owner ? 0u : 1u));
-  world.run();
-  CHECK(world.log(0).sent_once(101, 5));
-  REQUIRE(world.log(1).frames.size() == 5);
-  for (std::uint64_t i = 0; i < 5; ++i) CHECK(header_number(world.log(1).frames[i].header) == i);
-}
-
-TEST_CASE("shaped dates a post by its clock", "[contract][shaped]") {
-  ShapedWorld world({wan()});
-  const EndpointId endpoint = world.connect();
-  TimeNs clock = 30 * kSecond;
-  world.shaped->set_clock([&clock] { return clock; });
-  world.at(0).post(endpoint, number_header(1), {}, 0);
-  CHECK(world.at(0).next_event() == clock + wire_time(8) + kOneWay);
-}
-
-TEST_CASE("shaped reuses its slots", "[contract][shaped]") {
-  ShapedWorld world({wan()});
-  const EndpointId endpoint = world.connect();
-  const auto burst = [&] {
-    for (std::uint64_t i = 0; i < 1000; ++i) world.at(0).post(endpoint, number_header(i), {}, 0);
-    world.run();
-    return world.at(0).memory_bytes();
-  };
-  const std::size_t warm = burst();
-  for (int i = 0; i < 5; ++i) CHECK(burst() == warm);
-  CHECK(world.log(1).frames.size() == 6000);
-}
-
-namespace {
-
-constexpr std::uint64_t kThreadFrames = 20'000;
-
-/// One rank of the thread test: sends numbered frames with a window, checks those it receives, sleeps when idle.
-class Rank : public transport::Events {
- public:
-  Rank(Network& network, int node, const std::vector<std::byte>& payload)
-      : payload_(payload), transport_(network.make_transport(node)), dials_(node == 0) {
-    REQUIRE(transport_->listen().ok());
-  }
-  void on_accept(EndpointId id) override { endpoint_ = id; }
-  void on_receive(EndpointId, ConstBytes header, Inbound payload) override {
-    if (header_number(header) != received_ || !same_bytes(payload.bytes(), payload_)) ++wrong;
-    ++received_;
-    held_[received_ % 4] = std::move(payload);
-  }
-  void on_sent(EndpointId, std::uint64_t) override { ++sent_; }
-  void on_close(EndpointId, CloseReason, const std::string&) override { ++wrong; }
-
-  void run(std::atomic<int>& busy) {
-    if (dials_) endpoint_ = transport_->connect({"", 1});
-    bool counted = false;
-    for (TimeNs give_up = steady_now() + 60 * kSecond; busy > 0 && steady_now() < give_up;) {
-      const bool moved = transport_->poll(*this, steady_now());
-      while (endpoint_ != 0 && posted_ < kThreadFrames && posted_ - sent_ < 64) {
-        transport_->post(endpoint_, number_header(posted_), payload_, posted_ + 1);
-        ++posted_;
-      }
-      if (!counted && received_ == kThreadFrames && sent_ == kThreadFrames) {
-        counted = true;
-        --busy;
-      }
-      if (!moved && transport_->arm()) sleep();
-    }
-    for (Inbound& one : held_) one = Inbound();
-  }
-  std::uint64_t received() const { return received_; }
-  std::uint64_t wrong = 0;
-
- private:
-  void sleep() {
-    std::vector<pollfd> fds;
-    transport_->append_wait_fds(fds);
-    // Bounded, because the other thread's end of work is no event.
-    const TimeNs wait = std::clamp<TimeNs>(transport_->next_event() - steady_now(), 0, 20 * kMillisecond);
-    const timespec timeout = {0, static_cast<long>(wait)};
-    (void)::ppoll(fds.data(), fds.size(), &timeout, nullptr);
-  }
-
-  const std::vector<std::byte>& payload_;
-  Inbound held_[4];
-  std::unique_ptr<Transport> transport_;
-  bool dials_;
-  EndpointId endpoint_ = 0;
-  std::uint64_t posted_ = 0;
-  std::uint64_t sent_ = 0;
-  std::uint64_t received_ = 0;
-};
-
-}  // namespace
-
-TEST_CASE("sim carries frames between two threads", "[contract][sim][threads]") {
-  SimOptions options;
-  options.link.one_way_ns = 50 * kMicrosecond;
-  options.link.rate_bits_per_s = 100 * kGigabit;
-  Network network(2, options);
-  network.set_clock(steady_now);
-  const std::vector<std::byte> payload = pattern_bytes(700, 1);
-  Rank a(network, 0, payload);
-  Rank b(network, 1, payload);
-  std::atomic<int> busy = 2;
-  std::thread other([&] { b.run(busy); });
-  a.run(busy);
-  other.join();
-  for (const Rank* rank : {&a, &b}) {
-    CHECK(rank->received() == kThreadFrames);
-    CHECK(rank->wrong == 0);
-  }
-  CHECK(network.counters().delivered == 2 * kThreadFrames);
 }

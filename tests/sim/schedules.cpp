@@ -96,7 +96,7 @@ struct Plot {
 
   World world;
   std::uint64_t calls_total;
-  TimeNs deadline = 3600 * kSecond;
+  TimeNs deadline = 90 * kSecond;
   std::deque<WorldCall> calls;
   std::vector<std::size_t> issued;
 };

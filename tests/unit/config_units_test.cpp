@@ -196,6 +196,7 @@ TEST_CASE("quoted texts are short and printable", "[unit][config]") {
   CHECK(in_quotes("abc") == "'abc'");
   CHECK(in_quotes(std::string_view("a\n\x01\xff\0b", 6)) == "'a????b'");
   CHECK(in_quotes(std::string(1000, 'x')).size() < 100);
+  CHECK(printable("abc", 2) == "ab...");
 }
 
 TEST_CASE("did you mean", "[unit][config]") {

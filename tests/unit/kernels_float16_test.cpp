@@ -121,6 +121,7 @@ TEST_CASE("every NaN becomes the one quiet NaN, other values stay", "[unit]") {
   for (const std::uint32_t nan : {0x7f800001u, 0x7fffffffu, 0xff800001u, 0xffc00000u, 0x7fc00000u}) {
     CHECK(bits(kernels::canonical(std::bit_cast<float>(nan))) == 0x7fc00000u);
   }
-  for (const float x : {0.0f, -0.0f, 1.5f, HUGE_VALF, -HUGE_VALF, 1e-42f}) CHECK(bits(kernels::canonical(x)) == bits(x));
+  for (const float x : {0.0f, -0.0f, 1.5f, HUGE_VALF, -HUGE_VALF, 1e-42f})
+    CHECK(bits(kernels::canonical(x)) == bits(x));
   CHECK(std::bit_cast<std::uint64_t>(kernels::canonical(-std::nan(""))) == 0x7ff8000000000000u);
 }

@@ -15,8 +15,8 @@ using test::Guarded;
 
 namespace {
 
-constexpr std::array kTypes = {lhInt8,    lhUint8,   lhInt32,   lhUint32,  lhInt64,
-                               lhUint64,  lhFloat16, lhFloat32, lhFloat64, lhBfloat16};
+constexpr std::array kTypes = {lhInt8,   lhUint8,   lhInt32,   lhUint32,  lhInt64,
+                               lhUint64, lhFloat16, lhFloat32, lhFloat64, lhBfloat16};
 constexpr std::array kOps = {lhSum, lhProd, lhMax, lhMin, lhAvg};
 
 template <typename T>
@@ -146,8 +146,8 @@ struct Case {
 };
 
 void check_case(Random& random, const Case& c) {
-  INFO("type " << c.type << " op " << c.op << " sources " << c.sources << " count " << c.count << " divisor " << c.divisor
-               << " in place " << c.in_place);
+  INFO("type " << c.type << " op " << c.op << " sources " << c.sources << " count " << c.count << " divisor "
+               << c.divisor << " in place " << c.in_place);
   const std::size_t bytes = c.count * kernels::size_of(c.type);
   std::vector<Guarded> memory;
   for (std::size_t s = 0; s <= c.sources; ++s) {
@@ -213,7 +213,8 @@ TEST_CASE("integer sums and products wrap; averages truncate toward zero", "[uni
   CHECK(reduced<std::int8_t>({-128, 0}, lhInt8, lhAvg, 128) == -1);
   CHECK(reduced<std::int8_t>({-128, 0}, lhInt8, lhAvg, 1000) == 0);
   CHECK(reduced<std::uint64_t>({~std::uint64_t{0}, 0}, lhUint64, lhAvg, 2) == 0x7fffffffffffffff);
-  CHECK(reduced<std::int64_t>({std::numeric_limits<std::int64_t>::min(), 0}, lhInt64, lhAvg, 3) == -3074457345618258602);
+  CHECK(reduced<std::int64_t>({std::numeric_limits<std::int64_t>::min(), 0}, lhInt64, lhAvg, 3) ==
+        -3074457345618258602);
 }
 
 TEST_CASE("a divisor of 0 or 1, and any divisor without lhAvg, divides nothing", "[unit]") {
@@ -271,8 +272,10 @@ TEST_CASE("sum_to_float and from_float equal the naive forms", "[unit]") {
           std::vector<float> values;
           for (Guarded& one : memory) {
             if (type == lhFloat32) values.push_back(one.at<float>(i));
-            if (type == lhFloat16) values.push_back(static_cast<float>(test::naive_widen(one.at<std::uint16_t>(i), test::kFp16)));
-            if (type == lhBfloat16) values.push_back(static_cast<float>(test::naive_widen(one.at<std::uint16_t>(i), test::kBf16)));
+            if (type == lhFloat16)
+              values.push_back(static_cast<float>(test::naive_widen(one.at<std::uint16_t>(i), test::kFp16)));
+            if (type == lhBfloat16)
+              values.push_back(static_cast<float>(test::naive_widen(one.at<std::uint16_t>(i), test::kBf16)));
           }
           const bool copied = type == lhFloat32 && sources == 1;
           const float total = copied ? values[0] : naive_float(values, lhSum, 1);

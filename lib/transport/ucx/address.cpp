@@ -7,8 +7,8 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-
-#include "base/fd.h"
+#include <cstring>
+#include <utility>
 
 namespace longhaul::transport {
 
@@ -87,28 +87,39 @@ std::string advertised_host(const UcxOptions& options) {
 
 namespace {
 
-bool port_is_free(in_addr address, std::uint16_t port) {
-  const Fd probe(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const sockaddr_in at = make_sockaddr(address, port);
-  return probe.valid() && ::bind(probe.get(), reinterpret_cast<const sockaddr*>(&at), sizeof(at)) == 0;
+/// Takes the first free port of the range at `address`; an invalid socket where there is none.
+ReservedPort take_port(in_addr address, const UcxOptions& options) {
+  for (unsigned port = options.first_port; port <= options.last_port; ++port) {
+    Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const sockaddr_in at = make_sockaddr(address, static_cast<std::uint16_t>(port));
+    if (socket.valid() && ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&at), sizeof(at)) == 0) {
+      return {std::move(socket), static_cast<std::uint16_t>(port)};
+    }
+  }
+  return {};
+}
+
+Status range_is_full(const UcxOptions& options, in_addr address) {
+  return error(
+      lhSystemError,
+      "no free port of {}-{} at {}: every process needs two, one to listen and one for data; widen the range, end "
+      "what uses it, or check that the address is this machine's",
+      options.first_port, options.last_port, to_text(address));
 }
 
 }  // namespace
 
-Status check_free_ports(const UcxOptions& options, int needed) {
+Result<ReservedPort> reserve_port(const UcxOptions& options) {
+  if (options.first_port == 0) return ReservedPort{};
+  ReservedPort taken = take_port(bind_address(options), options);
+  if (!taken.socket.valid()) return range_is_full(options, bind_address(options));
+  return taken;
+}
+
+Status check_data_port(const UcxOptions& options) {
   if (options.first_port == 0) return {};
   for (const in_addr address : interface_addresses()) {
-    int free_ports = 0;
-    for (unsigned port = options.first_port; port <= options.last_port && free_ports < needed; ++port) {
-      if (port_is_free(address, static_cast<std::uint16_t>(port))) ++free_ports;
-    }
-    if (free_ports < needed) {
-      return error(
-          lhSystemError,
-          "port range {}-{} has {} free ports on {}, {} are needed (one to listen, one for data, per process): "
-          "widen the range or end what uses it",
-          options.first_port, options.last_port, free_ports, to_text(address), needed);
-    }
+    if (!take_port(address, options).socket.valid()) return range_is_full(options, address);
   }
   return {};
 }

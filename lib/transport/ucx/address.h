@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/status.h"
 #include "transport/ucx/ucx_transport.h"
 
@@ -39,7 +40,15 @@ in_addr bind_address(const UcxOptions& options);
 /// What others dial: advertise_host, else bind_host, else the first interface.
 std::string advertised_host(const UcxOptions& options);
 
-/// Fails where the port range has no `needed` free ports on some interface: UCX would look for one for ever.
-Status check_free_ports(const UcxOptions& options, int needed);
+/// A port of the range kept from everybody else, so that UCX's data sockets leave one for the listener.
+struct ReservedPort {
+  Fd socket;
+  std::uint16_t port = 0;  ///< 0: any port will do
+};
+
+Result<ReservedPort> reserve_port(const UcxOptions& options);
+
+/// Fails where an interface has no free port of the range: UCX would look for one for ever.
+Status check_data_port(const UcxOptions& options);
 
 }  // namespace longhaul::transport

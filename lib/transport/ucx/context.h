@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The UCX context with this library's settings, and owners for UCX objects.
 //
-// Settings (context.cpp), each only where the user has set neither LONGHAUL_UCX_<NAME> nor UCX_<NAME>:
+// Settings (context.cpp); LONGHAUL_UCX_<NAME> in the environment goes before UCX_<NAME>, and that before these:
 //   TLS=tcp, SOCKADDR_TLS_PRIORITY=tcp  between sites two machines that look reachable over InfiniBand or shared memory
 //   are not CM_USE_ALL_DEVICES=n                data goes over the interface the route to the peer uses, not over
 //   docker0 TCP_CONN_NB=y                       a reconnect during an outage must not stall the worker RNDV_THRESH=inf

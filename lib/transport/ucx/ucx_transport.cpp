@@ -19,7 +19,6 @@ constexpr TimeNs kDrainTime = 2 * kSecond;
 
 Result<std::unique_ptr<Transport>> make_ucx_transport(const UcxOptions& options) {
   Status status = check_options(options);
-  if (status.ok()) status = check_free_ports(options, 2);
   if (!status.ok()) return status;
   auto made = std::make_unique<UcxTransport>(options);
   status = made->start();
@@ -30,6 +29,11 @@ Result<std::unique_ptr<Transport>> make_ucx_transport(const UcxOptions& options)
 UcxTransport::UcxTransport(const UcxOptions& options) : options_(options) {}
 
 Status UcxTransport::start() {
+  Result<ReservedPort> reserved = reserve_port(options_);
+  if (!reserved.ok()) return reserved.take_status();
+  reserved_ = std::move(*reserved);
+  Status room = check_data_port(options_);
+  if (!room.ok()) return room;
   Result<std::unique_ptr<Worker>> worker = Worker::create(options_, *this);
   if (!worker.ok()) return worker.take_status();
   worker_ = std::move(*worker);
@@ -61,7 +65,8 @@ void UcxTransport::drain() {
 Result<Address> UcxTransport::listen() {
   check_thread();
   LH_CHECK(!std::exchange(listening_, true));
-  Result<std::uint16_t> port = worker_->listen(options_);
+  reserved_.socket = Fd();
+  Result<std::uint16_t> port = worker_->listen(options_, reserved_.port);
   if (!port.ok()) return port.take_status();
   return Address{advertised_host(options_), *port};
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "transport/transport.h"
+#include "transport/ucx/address.h"
 #include "transport/ucx/batch.h"
 #include "transport/ucx/endpoint.h"
 #include "transport/ucx/pool.h"
@@ -62,6 +63,7 @@ class UcxTransport final : public Transport, private WorkerEvents {
   static void give_back(void* self, void* token);
 
   const UcxOptions options_;
+  ReservedPort reserved_;  ///< until listen()
   const std::thread::id owner_ = std::this_thread::get_id();
   TimeNs now_ = 0;
   std::size_t held_bytes_ = 0;

@@ -57,8 +57,8 @@ Status Worker::start() {
   return {};
 }
 
-Result<std::uint16_t> Worker::listen(const UcxOptions& options) {
-  Result<Listener> made = make_listener(worker_.get(), options, &Worker::handle_request, this);
+Result<std::uint16_t> Worker::listen(const UcxOptions& options, std::uint16_t reserved) {
+  Result<Listener> made = make_listener(worker_.get(), options, reserved, &Worker::handle_request, this);
   if (!made.ok()) return made.take_status();
   listener_ = std::move(*made);
   return listener_.port;

@@ -42,7 +42,7 @@ class Worker {
   static Result<std::unique_ptr<Worker>> create(const UcxOptions& options, WorkerEvents& events);
   Worker(ContextHandle context, WorkerHandle worker, WorkerEvents& events);
 
-  Result<std::uint16_t> listen(const UcxOptions& options);
+  Result<std::uint16_t> listen(const UcxOptions& options, std::uint16_t reserved);
   Result<ucp_ep_h> connect(const sockaddr_in& address);
   Result<ucp_ep_h> accept(ucp_conn_request_h request);
   void reject(ucp_conn_request_h request);
