@@ -81,8 +81,11 @@ Result<Blobs> Rendezvous::State::other_sites(SiteExchange& exchange, const std::
   std::optional<Result<Blobs>> outcome;
   if (host) {
     outcome = host->exchange(encode_site(cards), early(deadline));
-    if (!outcome->ok() && outcome->status().code() == lhAborted) return outcome->take_status();
-    told = encode_outcome(*outcome);
+    const bool aborted = !outcome->ok() && outcome->status().code() == lhAborted;
+    // Over TCP the ranks know it already; a callback would block them for ever.
+    if (aborted && &exchange == host.get()) return outcome->take_status();
+    told = aborted ? encode_outcome(error(lhRemoteError, "{} aborted its initialisation", bring_up.rank_name(0)))
+                   : encode_outcome(*outcome);
     if (told.size() > kMaxBlobBytes) {
       outcome = error(lhUnsupported, "the cards of all ranks take {} bytes: at most {} are possible", told.size(),
                       kMaxBlobBytes);

@@ -65,11 +65,12 @@ site::Collected ChunkWork::collect(ChunkRun* run, site::Group* group) {
   if (!run->collected && !run->part.empty()) {
     const codec::Codec* codec = plan.exchanges() ? codec::find(plan.call().codec) : nullptr;
     std::byte* out = nullptr;
+    // The place of the result comes first: if later chunks could take the last slots, this one could never be finished.
+    if (run->chunk.to(plan.site()) && !place_result(run)) return site::Collected::Waiting;
     if (plan.exchanges()) {
       if (!run->own && !(run->own = blobs_->acquire())) return site::Collected::Waiting;
       out = codec ? reinterpret_cast<std::byte*>(scratch_.data()) : run->own.memory().data();
     } else {
-      if (!place_result(run)) return site::Collected::Waiting;
       out = run->result;
     }
     if (!alone) {

@@ -79,14 +79,20 @@ void Engine::attach(ChunkRun* run, Held held) {
   run->arrivals.push_back(std::move(held));
 }
 
+namespace {
+
+bool belongs(const wire::Message& message, const Operation& operation, const ChunkRun* run) {
+  if (message.operation != operation.sequence) return false;
+  const bool announcement = message.kind == wire::kAnnounce;
+  return run ? !announcement && message.chunk == run->chunk.index : announcement;
+}
+
+}  // namespace
+
 /// Messages kept for a call (run == nullptr: its announcements) or for one of its chunks.
 void Engine::take_early(const Operation& operation, ChunkRun* run) {
   for (std::size_t i = 0; i < early_.size();) {
-    const wire::Message& message = early_[i].held.message;
-    const bool announcement = message.kind == wire::kAnnounce;
-    const bool mine = message.operation == operation.sequence &&
-                      (run ? !announcement && message.chunk == run->chunk.index : announcement);
-    if (!mine) {
+    if (!belongs(early_[i].held.message, operation, run)) {
       ++i;
       continue;
     }
@@ -98,7 +104,7 @@ void Engine::take_early(const Operation& operation, ChunkRun* run) {
     } else if (run) {
       attach(run, std::move(early.held));
     } else {
-      on_announcement(early.held.rank, early.in_site, message, early.held.bytes());
+      on_announcement(early.held.rank, early.in_site, early.held.message, early.held.bytes());
       early.held.consume();
     }
   }

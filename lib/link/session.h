@@ -128,6 +128,7 @@ class Session {
   void finish(int stream, const wire::Frame& frame, ConstBytes inline_payload, ConstBytes payload, Transmission* out);
   void note_pong(std::uint64_t sent, TimeNs now);
   void note_refused(TimeNs now);
+  void note_disconnected(TimeNs now);
   void check_liveness(TimeNs now);
   TimeNs retransmission_timeout() const;
   bool ack_due(TimeNs now) const;

@@ -50,7 +50,10 @@ void Session::stream_down(int stream, bool refused, const std::string& why, Time
   s.backoff = std::clamp(s.backoff * 2, kFirstBackoff, kMaxBackoff);
   last_trouble_ = why;
   if (refused) note_refused(now);
-  if (connected()) return;
+  if (!connected()) note_disconnected(now);
+}
+
+void Session::note_disconnected(TimeNs now) {
   if (disconnected_since_ == kNever) disconnected_since_ = now;
   if (next_probe_ == kNever && !options_.dialer) next_probe_ = now + kProbeAfter;
 }
@@ -89,6 +92,7 @@ void Session::check_liveness(TimeNs now) {
     if (s.state == Stream::State::Dialing && now >= s.retry_at) s.drop = true;
   }
   if (connected()) return;
+  note_disconnected(now);  // also before the first connection: a peer may die before it ever came
   if (refusals_ >= kRefusedOftenEnough && now - refused_since_ >= kRefusedLongEnough) {
     failure_ = error(lhRemoteError, "{} has ended: its connections broke and nobody listens at its address any more ({})",
                      options_.peer_name, last_trouble_);

@@ -153,7 +153,11 @@ Outcome run_kill_schedule(std::uint64_t seed) {
   };
   world.run(killed + 30 * kSecond, everybody_knows);
   std::string problem;
-  if (!everybody_knows()) problem = "hang: a rank does not notice that a peer died";
+  if (!everybody_knows()) {
+    problem = fmt::format("hang: rank {} died, not noticed by", victim);
+    for (int rank = 0; rank < world.ranks(); ++rank)
+      if (world.alive(rank) && !world.engine(rank).failed()) problem += fmt::format(" {}", rank);
+  }
   if (problem.empty() && world.now() - killed > 5 * kSecond)
     problem = fmt::format("it took {} ms to notice a dead peer", (world.now() - killed) / kMillisecond);
   for (int rank = 0; rank < world.ranks() && problem.empty(); ++rank) {

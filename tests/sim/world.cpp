@@ -80,9 +80,6 @@ void World::turn() {
     if (!engine(rank).arm()) moved = true;
     next = std::min(next, engine(rank).next_event());
   }
-  static int tiny = 0;
-  if (!moved && next <= now_) { if (++tiny > 2000 && tiny < 2004) for (int r : order_) if (alive(r) && !engine(r).left()) { fprintf(stderr, "rank %d next %ld now %ld\n", r, engine(r).next_event()-now_, now_); if (engine(r).links()) for (int p : engine(r).links()->peer_ranks()) fprintf(stderr, "   session %d: %ld links %ld\n", p, engine(r).links()->session(p)->next_event()-now_, engine(r).links()->next_event()-now_); } }
-  if (moved) { static int mv=0; static TimeNs last=0; if (last==now_) { if (++mv > 5000 && mv < 5003) fprintf(stderr, "moving at %ld\n", now_);} else mv=0; last=now_; }
   if (moved) return;
   // Idle: time passes all the same, and brings the next call.
   now_ = std::max(std::min(next, now_ + kSecond / 10), now_ + 1);

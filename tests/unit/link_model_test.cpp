@@ -121,7 +121,6 @@ TEST_CASE("losses are as frequent as asked", "[unit][link_model]") {
   parameters.loss = loss;
   parameters.seed = 77;
   LinkModel link(parameters);
-  LinkModel::Stream stream;
   std::uint64_t late = 0;
   constexpr int kFrames = 200'000;
   for (int i = 0; i < kFrames; ++i) {
