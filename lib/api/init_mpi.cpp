@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // lhCommInitMPI. Compiled only where MPI headers were found; libmpi itself is the program's (site/mpi/mpi_calls.h).
+#include "site/mpi/mpi_calls.h"  // first: makes every MPI symbol a weak reference
+
 #include <longhaul/mpi.h>
 
 #include "api/bring_up.h"

@@ -47,7 +47,10 @@ bool Engine::collect_chunks() {
 bool Engine::advance(ChunkRun* run) {
   bool moved = false;
   if (run->stage == Stage::Exchange) {
-    if (!run->wan_sent) moved |= send_contributions(run);
+    if (!run->wan_sent) {
+      moved |= send_contributions(run);
+      links_->flush(now_);  // on its way before anything else is computed, and counted before the call completes
+    }
     const bool wanted = run->chunk.to(members_.site());
     if (wanted && run->missing == 0 && run->wan_sent && work_.combine(run)) {
       run->stage = Stage::Distribute;
