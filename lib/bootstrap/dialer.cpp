@@ -64,9 +64,9 @@ FramedSocket* Dialer::connection() {
   return peer_ && peer_->state() == PeerHello::State::Ready ? &peer_->socket() : nullptr;
 }
 
-void Dialer::hang_up(const std::string& reason) {
+void Dialer::hang_up(std::string reason) {
   peer_.reset();
-  reason_ = reason;
+  reason_ = std::move(reason);
 }
 
 }  // namespace longhaul::bootstrap

@@ -22,7 +22,7 @@ class Dialer {
   /// The authenticated connection, or null.
   FramedSocket* connection();
   /// Gives the connection up and calls again.
-  void hang_up(const std::string& reason);
+  void hang_up(std::string reason);  // by value: it may be the connection's own text
   /// Why there is no connection: "connection refused", "no answer", ...
   const std::string& reason() const { return reason_; }
   /// lhAuthFailed, lhUnsupported or lhInvalidArgument once refused; then it does not call again.

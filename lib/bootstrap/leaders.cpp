@@ -90,14 +90,14 @@ void Leaders::take(std::size_t site, Message message, TimeNs now) {
   }
 }
 
-void Leaders::lose(std::size_t site, const std::string& problem) {
+void Leaders::lose(std::size_t site, std::string problem) {
   Link& link = links_[site];
   log_info(fmt::format("{}: {}", name_of(site), problem));
   if (link.dialer) link.dialer->hang_up(problem);
   link.caller.reset();
   link.blob_sent = link.note_sent = false;
   link.missing.clear();
-  link.reason = problem;
+  link.reason = std::move(problem);
 }
 
 void Leaders::fail(Status status, TimeNs now) {

@@ -53,7 +53,7 @@ class Leaders {
   bool complete(const Link& link) const;
   void serve(std::size_t site, TimeNs now);
   void take(std::size_t site, Message message, TimeNs now);
-  void lose(std::size_t site, const std::string& problem);
+  void lose(std::size_t site, std::string problem);  // by value: it may be the connection's own text
   void fail(Status status, TimeNs now);
   std::string name_of(std::size_t site) const;
   std::string state_of(const Link& link) const;

@@ -89,13 +89,13 @@ void SiteGuest::take(Message message) {
   }
 }
 
-void SiteGuest::left(const std::string& problem) {
+void SiteGuest::left(std::string problem) {
   if (round_ > 0) {
     failure_ = error(lhRemoteError, "{} left during the bring-up: {}", host_name(), problem);
     return;
   }
   // It may come again: in round 0 everything can be said anew.
-  dialer_.hang_up(problem);
+  dialer_.hang_up(std::move(problem));
   notice_ = Status();
   sent_ = false;
   all_.clear();

@@ -21,7 +21,7 @@ class SiteGuest final : public SiteExchange {
  private:
   void step(const Poller& poller, TimeNs now, ConstBytes mine);
   void take(Message message);
-  void left(const std::string& problem);
+  void left(std::string problem);
   std::string host_name() const;
   Status late();
 

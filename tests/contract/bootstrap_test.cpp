@@ -6,8 +6,10 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <future>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -18,6 +20,7 @@
 #include "bootstrap/directory.h"
 #include "bootstrap/framed_socket.h"
 #include "bootstrap/messages.h"
+#include "bootstrap/peer_hello.h"
 #include "security/handshake.h"
 #include "support/catch.h"
 
@@ -477,18 +480,6 @@ TEST_CASE("sites with different configurations", "[contract][bootstrap]") {
 }
 
 TEST_CASE("ranks that contradict their site are refused and the others go on", "[contract][bootstrap]") {
-  // A second process with siteRank 1, one that believes in another siteSize, one of another site.
-  with_job([] { return Job({2}); },
-           [](Job& job) {
-             job.at(0, 0).before = [&job] {
-               const Job& original = job;
-               auto intruder = original.make(0, 1, true);
-               intruder->config.site_size = 5;
-               Job::run_rank(intruder.get());
-             };
-             job.at(0, 0).before = nullptr;
-           },
-           check_directories);
   struct Case {
     std::function<void(Rank*)> change;
     const char* text;
@@ -544,23 +535,27 @@ TEST_CASE("a second process with the same siteRank is refused", "[contract][boot
 }
 
 TEST_CASE("a rank that dies before the site is complete may come again", "[contract][bootstrap]") {
+  std::promise<void> died;
+  std::shared_future<void> death = died.get_future().share();
+  bool told = false;
   with_job([] { return Job({3}); },
-           [](Job& job) {
-             Rank* rank = &job.at(0, 2);
-             rank->before = [&job] {
+           [&](Job& job) {
+             job.at(0, 1).before = [&] {
+               if (told) return;
+               told = true;
                auto first_life = job.make(0, 1, true);
                first_life->limit = 300 * kMillisecond;
                Job::run_rank(first_life.get());
+               died.set_value();
              };
-             // Its second life begins when the first has ended.
-             job.at(0, 1).present = false;
+             // Rank 2 is late, so that the site is not complete during the first life.
+             job.at(0, 2).before = [death] { death.wait(); };
            },
-           [](Job& job) { CHECK(job.at(0, 0).result.has_value()); });
+           check_directories);
 }
 
 TEST_CASE("strangers change nothing", "[contract][bootstrap]") {
-  std::atomic<bool> stop{false};
-  std::vector<std::thread> strangers;
+  std::vector<Fd> half_open;  // while the rank itself joins
   with_job(
       [] {
         return Job({2, 2});
@@ -569,9 +564,8 @@ TEST_CASE("strangers change nothing", "[contract][bootstrap]") {
         // The second site's rank 1 comes only after rank 0 has met all of these.
         const std::uint16_t site_port = job.site_port(1);
         const std::uint16_t wan_port = job.wan_port(1);
-        job.at(1, 1).before = [site_port, wan_port] {
+        job.at(1, 1).before = [&half_open, site_port, wan_port] {
           Random random(3);
-          std::vector<Fd> kept;
           for (int i = 0; i < 300; ++i) {
             Fd socket = dial(i % 2 == 0 ? site_port : wan_port);
             for (int retry = 0; !socket.valid() && retry < 400; ++retry) {
@@ -584,11 +578,8 @@ TEST_CASE("strangers change nothing", "[contract][bootstrap]") {
             if (i % 5 == 1) noise.assign(4, std::byte{0xff});  // claims 4 GiB
             if (i % 5 == 2) noise.assign(1, std::byte{40});    // a length that never ends
             if (i % 5 != 3 && !noise.empty()) (void)::send(socket.get(), noise.data(), noise.size(), MSG_NOSIGNAL);
-            if (i % 5 != 4) kept.push_back(std::move(socket));
+            if (i % 5 != 4) half_open.push_back(std::move(socket));
           }
-          // They stay half open while the rank itself joins.
-          static thread_local std::vector<Fd> open_for_good;
-          open_for_good = std::move(kept);
         };
       },
       [](Job& job) {
@@ -643,44 +634,76 @@ TEST_CASE("a squatter at the address is not taken for a rank", "[contract][boots
                  "site wisconsin (127.0.0.1:" + std::to_string(job.wan_port(0)) + ") did not answer"));
 }
 
-TEST_CASE("cancelling ends the wait of any rank", "[contract][bootstrap]") {
-  const std::size_t who = GENERATE(0u, 1u, 2u);
+TEST_CASE("cancelling ends the wait of a rank 0", "[contract][bootstrap]") {
+  const bool waits_for_site = GENERATE(true, false);
+  std::thread canceller;
   with_job(
-      [] {
-        return Job({2, 1});
+      [&] {
+        return waits_for_site ? Job({1, 1}) : Job({2});
       },
       [&](Job& job) {
-        // Something is missing for everybody who waits: site 1, or (for it) site 0's rank 1.
-        job.set_limit(kLong);
-        for (const auto& rank : job.ranks) rank->present = false;
-        Rank* rank = job.ranks[who].get();
-        rank->present = true;
-        rank->before = [rank] { rank->cancelled = true; };
-      },
-      [&](Job& job) {
-        REQUIRE_FALSE(job.ranks[who]->ok());
-        CHECK(job.ranks[who]->code() == lhAborted);
-      });
-}
-
-TEST_CASE("when a rank 0 is cancelled, everybody learns it", "[contract][bootstrap]") {
-  with_job(
-      [] {
-        return Job({2, 2, 1});
-      },
-      [](Job& job) {
-        job.at(2, 0).present = false;  // so that nobody gets done
         Rank* leader = &job.at(0, 0);
-        // Rank 1 of site 0 is the last to come; from then on the leader may be cancelled.
-        job.at(0, 1).before = [leader] { leader->cancelled = true; };
-        job.at(1, 0).limit = job.at(1, 1).limit = job.at(0, 1).limit = 3 * kSecond;
+        job.ranks.back()->present = false;
+        const std::uint16_t port = waits_for_site ? job.wan_port(0) : job.site_port(0);
+        leader->before = [&canceller, leader, port] {
+          canceller = std::thread([leader, port] {
+            // Once a stranger has been dropped, the leader is known to wait.
+            const Fd stranger = dial(port);
+            char byte = 0;
+            (void)::send(stranger.get(), "GET / HTTP/1.1", 14, MSG_NOSIGNAL);
+            (void)::recv(stranger.get(), &byte, 1, 0);
+            leader->cancelled = true;
+          });
+        };
       },
       [](Job& job) {
         CHECK(job.at(0, 0).code() == lhAborted);
-        for (const auto& rank : job.ranks) {
-          if (rank->present) REQUIRE_FALSE(rank->ok());
-        }
+        CHECK(job.at(0, 0).dropped == 1);
       });
+  canceller.join();
+}
+
+TEST_CASE("cancelling ends the wait of another rank", "[contract][bootstrap]") {
+  Job job({2});
+  job.at(0, 0).present = false;
+  Rank& rank = job.at(0, 1);
+  const Fd silent(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr_in address = loopback(job.site_port(0));
+  REQUIRE(::bind(silent.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
+  REQUIRE(::listen(silent.get(), 16) == 0);
+  std::thread canceller([&] {
+    const Fd caller(::accept(silent.get(), nullptr, nullptr));
+    char byte = 0;
+    (void)::recv(caller.get(), &byte, 1, 0);
+    rank.cancelled = true;
+  });
+  job.run();
+  canceller.join();
+  CHECK(rank.code() == lhAborted);
+}
+
+TEST_CASE("when a rank 0 is cancelled, its ranks learn it", "[contract][bootstrap]") {
+  Job job({2});
+  Rank& leader = job.at(0, 0);
+  Rank& other = job.at(0, 1);
+  std::optional<Result<Blobs>> ends[2];
+  const auto work = [&](Rank* rank, std::optional<Result<Blobs>>* end) {
+    Rendezvous rendezvous(rank->config, rank->cancelled);
+    const TimeNs deadline = steady_now() + kLong;
+    if (!rendezvous.open().ok() || !rendezvous.site_exchange().all_gather({}, deadline).ok()) return;
+    if (rank == &other) leader.cancelled = true;
+    end->emplace(rendezvous.site_exchange().all_gather({}, deadline));
+  };
+  std::thread first(work, &leader, &ends[0]);
+  std::thread second(work, &other, &ends[1]);
+  first.join();
+  second.join();
+  REQUIRE((ends[0] && ends[1]));
+  // The leader may have got the second round done before it looked.
+  if (ends[0]->ok()) return;
+  CHECK(ends[0]->status().code() == lhAborted);
+  CHECK(ends[1]->status().code() == lhRemoteError);
+  CHECK(contains(ends[1]->status().text(), "rank 0 of site wisconsin aborted its initialisation"));
 }
 
 TEST_CASE("the callback serves as the in-site exchange", "[contract][bootstrap]") {
@@ -755,6 +778,89 @@ TEST_CASE("a callback that fails is a system error", "[contract][bootstrap]") {
   CHECK(result.status().code() == lhSystemError);
   CHECK(contains(result.status().text(), "17"));
   CHECK(make_oob_exchange({nullptr, nullptr}, 1)->all_gather({}, kNever).status().code() == lhInvalidArgument);
+}
+
+namespace {
+
+struct Pair {
+  Pair() {
+    int fds[2] = {-1, -1};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
+    ours = Fd(fds[0]);
+    theirs = Fd(fds[1]);
+  }
+  void say(ConstBytes bytes) const {
+    REQUIRE(::send(theirs.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
+  }
+  Fd ours, theirs;
+};
+
+}  // namespace
+
+TEST_CASE("messages arrive whole and within their limit", "[contract][bootstrap]") {
+  Pair pair;
+  FramedSocket socket(std::move(pair.ours), 8);
+  const Poller poller;
+  const Blob stream{std::byte{2}, {}, {},           {}, std::byte{7}, std::byte{8}, {},          {},
+                    {},           {}, std::byte{1}, {}, {},           {},           std::byte{9}};
+  for (const std::byte& one : stream) {
+    pair.say({&one, 1});
+    socket.step(poller);
+  }
+  CHECK(socket.receive() == Blob{std::byte{7}, std::byte{8}});
+  socket.step(poller);  // reading stops while a message waits
+  CHECK(socket.receive() == Blob{});
+  socket.step(poller);
+  CHECK(socket.receive() == Blob{std::byte{9}});
+  CHECK_FALSE(socket.receive().has_value());
+  CHECK(socket.open());
+  const Blob too_long{std::byte{9}, {}, {}, {}, std::byte{1}};
+  SECTION("a longer one ends the connection") {
+    pair.say(too_long);
+    socket.step(poller);
+    CHECK_FALSE(socket.receive().has_value());
+    CHECK_FALSE(socket.open());
+    CHECK(contains(socket.problem(), "9 bytes"));
+  }
+  SECTION("the limit may change") {
+    socket.set_limit(9);
+    pair.say(too_long);
+    pair.say(Blob(8));
+    socket.step(poller);
+    CHECK(socket.receive() == [] {
+      Blob blob(9);
+      blob[0] = std::byte{1};
+      return blob;
+    }());
+  }
+  SECTION("what came before the end is not lost") {
+    pair.say(Blob{std::byte{1}, {}, {}, {}, std::byte{5}});
+    pair.theirs = Fd();
+    socket.step(poller);
+    CHECK(socket.receive() == Blob{std::byte{5}});
+    socket.step(poller);
+    CHECK_FALSE(socket.receive().has_value());
+    CHECK_FALSE(socket.open());
+  }
+}
+
+TEST_CASE("a caller that drips its bytes has 5 s in all", "[contract][bootstrap]") {
+  const security::Credentials credentials{"run", {}};
+  security::Handshake dialer = security::Handshake::dial(credentials, {});
+  const Blob hello = dialer.take_output();
+  Pair sockets;
+  auto peer = PeerHello::accept({std::move(sockets.ours), "a test"}, credentials, 1000);
+  const Poller poller;
+  sockets.say(Blob{static_cast<std::byte>(hello.size()), {}, {}, {}});
+  TimeNs now = 1000;
+  for (std::size_t i = 0; i < 5; ++i) {
+    REQUIRE(peer->state() == PeerHello::State::Greeting);
+    now += kSecond;
+    sockets.say(ConstBytes(hello).subspan(i, 1));
+    peer->step(poller, now);
+  }
+  CHECK(peer->state() == PeerHello::State::Failed);
+  CHECK_FALSE(peer->heard());
 }
 
 TEST_CASE("cards survive their way and nonsense does not", "[contract][bootstrap]") {

@@ -41,6 +41,8 @@ void set_defaults(ucp_config_t* config, const UcxOptions& options) {
   set_default(config, "SOCKADDR_TLS_PRIORITY", "SOCKADDR_TLS_PRIORITY", "tcp");
   set_default(config, "CM_USE_ALL_DEVICES", "CM_USE_ALL_DEVICES", "n");
   set_default(config, "RNDV_THRESH", "RNDV_THRESH", "inf");
+  set_default(config, "ZCOPY_THRESH", "ZCOPY_THRESH", "inf");
+  set_default(config, "TCP_TX_SEG_SIZE", tcp_setting("TX_SEG_SIZE"), "64kb");
   set_default(config, "TCP_CONN_NB", tcp_setting("CONN_NB"), "y");
   if (options.first_port == 0) return;
   set_default(config, "TCP_PORT_RANGE", tcp_setting("PORT_RANGE"),

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/ucx/worker.h"
 
+#include "base/log.h"
 #include "transport/ucx/address.h"
+#include "transport/ucx/door.h"
 
 namespace longhaul::transport {
 namespace {
 
-constexpr unsigned kFrameId = 1;  // the one active message id in use
+constexpr unsigned kFrameId = 1;                            // the one active message id in use
+constexpr std::uint64_t kClientId = 0x6c6f6e676861756cULL;  // what a connection request of this library carries
 
 Status ucx_error(const char* what, ucs_status_t status) {
   return error(lhSystemError, "ucx: {}: {}", what, ucs_status_string(status));
@@ -21,9 +24,11 @@ Result<std::unique_ptr<Worker>> Worker::create(const UcxOptions& options, Worker
   Result<ContextHandle> context = make_context(options);
   if (!context.ok()) return context.take_status();
   ucp_worker_params_t params{};
-  params.field_mask = UCP_WORKER_PARAM_FIELD_THREAD_MODE | UCP_WORKER_PARAM_FIELD_FLAGS;
+  params.field_mask =
+      UCP_WORKER_PARAM_FIELD_THREAD_MODE | UCP_WORKER_PARAM_FIELD_FLAGS | UCP_WORKER_PARAM_FIELD_CLIENT_ID;
   params.thread_mode = UCS_THREAD_MODE_SINGLE;
   params.flags = UCP_WORKER_FLAG_IGNORE_REQUEST_LEAK;  // sends to silent peers may outlive the drain
+  params.client_id = kClientId;
   ucp_worker_h raw = nullptr;
   const ucs_status_t status = ucp_worker_create(context->get(), &params, &raw);
   if (status != UCS_OK) return ucx_error("creating a worker", status);
@@ -61,6 +66,8 @@ Result<std::uint16_t> Worker::listen(const UcxOptions& options, std::uint16_t re
   Result<Listener> made = make_listener(worker_.get(), options, reserved, &Worker::handle_request, this);
   if (!made.ok()) return made.take_status();
   listener_ = std::move(*made);
+  const Status guarded = guard_listener(listener_.port);
+  if (!guarded.ok()) log_warn(fmt::format("strangers can crash UCX: {}", guarded.text()));
   return listener_.port;
 }
 
@@ -78,7 +85,7 @@ Result<ucp_ep_h> Worker::create_endpoint(ucp_ep_params_t& params) {
 Result<ucp_ep_h> Worker::connect(const sockaddr_in& address) {
   ucp_ep_params_t params{};
   params.field_mask = UCP_EP_PARAM_FIELD_FLAGS | UCP_EP_PARAM_FIELD_SOCK_ADDR;
-  params.flags = UCP_EP_PARAMS_FLAGS_CLIENT_SERVER;
+  params.flags = UCP_EP_PARAMS_FLAGS_CLIENT_SERVER | UCP_EP_PARAMS_FLAGS_SEND_CLIENT_ID;
   params.sockaddr.addr = reinterpret_cast<const sockaddr*>(&address);
   params.sockaddr.addrlen = sizeof(address);
   return create_endpoint(params);
@@ -134,7 +141,16 @@ ucs_status_t Worker::handle_frame(void* self, const void* header, std::size_t he
 }
 
 void Worker::handle_request(ucp_conn_request_h request, void* self) noexcept {
-  static_cast<Worker*>(self)->events_.on_request(request);
+  // Accepting makes UCX parse the request without checks, so noise is turned away before.
+  auto* worker = static_cast<Worker*>(self);
+  ucp_conn_request_attr_t attributes{};
+  attributes.field_mask = UCP_CONN_REQUEST_ATTR_FIELD_CLIENT_ID;
+  const bool ours = ucp_conn_request_query(request, &attributes) == UCS_OK && attributes.client_id == kClientId;
+  if (ours) {
+    worker->events_.on_request(request);
+  } else {
+    worker->reject(request);
+  }
 }
 
 void Worker::handle_failure(void* self, ucp_ep_h endpoint, ucs_status_t status) noexcept {
