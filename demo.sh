@@ -51,7 +51,7 @@ mkdir -p "$demo"
 
 # quietly LABEL LOG COMMAND...: one line while it is quick, the last line of its log every few seconds when it is not.
 quietly() {
-  local label=$1 log=$2 start=$SECONDS shown=$SECONDS line status=0
+  local label=$1 log=$2 start=$SECONDS shown=$SECONDS line printed= status=0
   shift 2
   timeout --kill-after=10 3600 "$@" >"$log" 2>&1 </dev/null &
   local pid=$!
@@ -62,7 +62,8 @@ quietly() {
     if [ $((SECONDS - shown)) -ge 4 ]; then
       shown=$SECONDS
       line=$(tail -n 1 "$log" | tr -d '\r' | cut -c 1-100)
-      printf '  %s: %s\n' "$label" "$line"
+      [ "$line" = "$printed" ] || printf '  %s: %s\n' "$label" "$line"
+      printed=$line
     fi
   done
   wait "$pid" || status=$?
@@ -154,7 +155,7 @@ mpirun=$(command -v mpirun.openmpi || command -v mpirun) || fail "no mpirun on t
 for name in $(compgen -e | grep '^LONGHAUL_' || true); do unset "$name"; done  # a user's settings are not the demo's
 write_config
 limit=$((240 + 6 * steps + 640 * (steps + 12) / rate_mbit))  # several times what two slow cores need
-arguments=(--steps "$steps" --timing-rounds "$timing_rounds" --rtt-ms "$rtt_ms" --rate-mbit "$rate_mbit")
+arguments=(--emulated --steps "$steps" --timing-rounds "$timing_rounds" --rtt-ms "$rtt_ms" --rate-mbit "$rate_mbit")
 [ -r /usr/share/common-licenses/GPL-3 ] || arguments+=(--text LICENSE)  # not a Debian: the repository's own text
 printf 'sites: wisconsin and atlanta, 2 ranks each, %d ms and %d Mbit/s between them (%s)\n' \
   "$rtt_ms" "$rate_mbit" "$demo/two_sites.toml"

@@ -24,6 +24,7 @@ std::optional<Options> parse_options(int argc, char** argv, bool speak, int* exi
   app.add_option("--text", options.texts, "text files to learn (default: licences in /usr/share/common-licenses)");
   app.add_option("--rtt-ms", options.link.rtt_ms, "round trip of the WAN, for the report")->check(CLI::Range(0.0, 1e5));
   app.add_option("--rate-mbit", options.link.rate_mbit, "rate of the WAN, for the report")->check(CLI::Range(0.1, 1e7));
+  app.add_flag("--emulated", options.link.emulated, "call the WAN emulated in the report");
   app.add_option("--result", options.result, "JSON file to write");
   app.add_flag("--live-line", options.live_line, "rewrite one line a step (for a terminal)");
   try {

@@ -14,6 +14,7 @@ namespace char_lm {
 struct Link {
   double rtt_ms = 15;
   double rate_mbit = 1000;
+  bool emulated = false;  ///< only how the report calls it
 };
 
 struct Options {

@@ -95,6 +95,7 @@ void Report::write_json(const std::vector<RunResult>& runs) const {
                       {"batch_per_rank", options_.train.batch},
                       {"rtt_ms", options_.link.rtt_ms},
                       {"rate_mbit", options_.link.rate_mbit},
+                      {"emulated", options_.link.emulated},
                       {"verdict", verdict(runs, options_.link)},
                       {"runs", nlohmann::json::array()}};
   for (const RunResult& run : runs) {

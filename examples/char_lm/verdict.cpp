@@ -55,8 +55,8 @@ std::string verdict(const std::vector<RunResult>& runs, const Link& link) {
   if (exact == runs.end() || coded == exact) return replicas;
   const double fewer = coded->wire_per_step > 0 ? exact->wire_per_step / coded->wire_per_step : 0;
   return fmt::format(
-      "{} moved {:.1f}x fewer bytes over the {:g} ms / {:g} Gbit/s WAN than exact fp32, {}, {}; {}",
-      name_of(coded->codec), fewer, link.rtt_ms, link.rate_mbit / 1000,
+      "{} moved {:.1f}x fewer bytes over the {}{:g} ms / {:g} Gbit/s WAN than exact fp32, {}, {}; {}",
+      name_of(coded->codec), fewer, link.emulated ? "emulated " : "", link.rtt_ms, link.rate_mbit / 1000,
       time_phrase(exact->step_seconds, coded->step_seconds),
       loss_phrase(static_cast<double>(exact->held_out_loss.at(0)), static_cast<double>(coded->held_out_loss.at(0))),
       replicas);

@@ -114,20 +114,35 @@ TEST_CASE("a killed peer is a reset, its address then refuses, and a new peer is
   CHECK(client.run_until([&] { return !client.log.frames.empty(); }));
 }
 
-/// One stranger: connects, sends what it has as far as it goes, and then closes, or stays.
-std::string stranger_bytes(int kind, Random& random) {
-  switch (kind % 5) {
+std::string noise(std::size_t size, Random& random) {
+  std::string bytes(size, '\0');
+  for (char& one : bytes) one = static_cast<char>(random.next());
+  return bytes;
+}
+
+/// What strangers say: nothing, other protocols, noise, and what UCX's own reader stumbles over.
+std::string stranger_bytes(std::uint64_t kind, Random& random) {
+  switch (kind % 10) {
     case 0:
       return "";
     case 1:
       return "GET / HTTP/1.1\r\nHost: longhaul\r\nUser-Agent: scanner\r\n\r\n";
     case 2:
       return std::string(8, '\0');
-    default: {
-      std::string noise(kind % 5 == 3 ? 100 * 1024 : 40, '\0');
-      for (char& one : noise) one = static_cast<char>(random.next());
-      return noise;
-    }
+    case 3:
+      return std::string(16, '\0');
+    case 4:
+      return std::string(40, '\0');
+    case 5:
+      return std::string(100 * 1024, '\xff');
+    case 6:
+      return std::string(1, static_cast<char>(100)) + std::string(15, '\0') + noise(100, random);
+    case 7:
+      return std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11) + noise(506, random);
+    case 8:
+      return noise(40, random);
+    default:
+      return noise(100 * 1024, random);
   }
 }
 
@@ -145,7 +160,7 @@ TEST_CASE("strangers at UCX's ports do not disturb real traffic", "[contract][uc
     bench.pair.a->post(ends.at_a, number_header(i), payload, i + 1);
     const sockaddr_in& door = doors[i % doors.size()];
     Fd stranger = plain_connection(door);
-    const std::string bytes = stranger_bytes(static_cast<int>(i / doors.size()), random);
+    const std::string bytes = stranger_bytes(i / doors.size(), random);
     bench.poll_both();
     (void)::send(stranger.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (i % 3 == 0) staying.push_back(std::move(stranger));

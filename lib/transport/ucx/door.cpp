@@ -4,43 +4,55 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <linux/filter.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
 #include <sys/socket.h>
 #include <ucp/api/ucp.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <vector>
 
 namespace longhaul::transport {
 namespace {
 
-constexpr std::uint32_t kHeaderBytes = 16;  // uct_tcp_sockcm_priv_data_hdr_t: 64-bit length, status, padding
+// A message is a header (64-bit length, status, padding) and a body; a connection request's body starts with a 64-bit
+// number and a byte whose upper three bits are a version, and is 55 bytes long with one TCP device.
+constexpr std::uint32_t kHeaderBytes = 16;
+constexpr std::uint32_t kLeastRequest = kHeaderBytes + 24;
+constexpr std::uint32_t kVersionAt = kHeaderBytes + 8;
+constexpr std::uint32_t kSearchEnd = kHeaderBytes + 40;
 
 struct DirectoryCleanup {
   void operator()(DIR* directory) const { ::closedir(directory); }
 };
 
-bool listens_at(int fd, std::uint16_t port) {
+bool listens_at(int fd, const sockaddr_in& at) {
   int listens = 0;
   socklen_t size = sizeof(listens);
   if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0) return false;
-  sockaddr_in address{};
-  socklen_t address_size = sizeof(address);
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &address_size) != 0) return false;
-  return address.sin_family == AF_INET && ntohs(address.sin_port) == port;
+  sockaddr_in own{};
+  socklen_t own_size = sizeof(own);
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&own), &own_size) != 0) return false;
+  return own.sin_family == AF_INET && own.sin_port == at.sin_port;
 }
 
-/// UCX does not tell the descriptor, so it is looked for among this process's own.
-int find_listener(std::uint16_t port) {
+bool talks_to(int fd, const sockaddr_in& to) {
+  sockaddr_in peer{};
+  socklen_t size = sizeof(peer);
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) != 0 || peer.sin_family != AF_INET) return false;
+  return peer.sin_port == to.sin_port && peer.sin_addr.s_addr == to.sin_addr.s_addr;
+}
+
+/// UCX does not tell its descriptors, so they are looked for among this process's own; -1: none matches.
+int find_socket(bool (*matches)(int, const sockaddr_in&), const sockaddr_in& address) {
   const std::unique_ptr<DIR, DirectoryCleanup> directory(::opendir("/proc/self/fd"));
   if (!directory) return -1;
   while (const dirent* entry = ::readdir(directory.get())) {
     if (entry->d_name[0] == '.') continue;
     const int fd = std::atoi(entry->d_name);
-    if (listens_at(fd, port)) return fd;
+    if (matches(fd, address)) return fd;
   }
   return -1;
 }
@@ -53,40 +65,81 @@ bool known_format() {
   return major == 1 && minor >= 12 && minor <= 18;
 }
 
-constexpr sock_filter step(unsigned code, std::uint32_t k, std::uint8_t yes = 0, std::uint8_t no = 0) {
+constexpr std::uint8_t kDrop = 254;  // where a jump leads, until end_filter knows the distance
+constexpr std::uint8_t kAccept = 255;
+
+sock_filter step(unsigned code, std::uint32_t k, std::uint8_t yes = 0, std::uint8_t no = 0) {
   return {static_cast<std::uint16_t>(code), yes, no, k};
 }
 
-/// Classic BPF over a TCP segment, from its TCP header on. Jumps count the instructions skipped.
-int attach_filter(int fd) {
-  std::array<sock_filter, 26> program = {
-      step(BPF_LD | BPF_B | BPF_ABS, 12),             // 0: data offset, in words, in the high half
-      step(BPF_ALU | BPF_AND | BPF_K, 0xf0),          // 1
-      step(BPF_ALU | BPF_RSH | BPF_K, 2),             // 2
-      step(BPF_MISC | BPF_TAX, 0),                    // 3: X = where the payload starts
-      step(BPF_LD | BPF_W | BPF_LEN, 0),              // 4
-      step(BPF_ALU | BPF_SUB | BPF_X, 0),             // 5
-      step(BPF_ST, 0),                                // 6: M[0] = payload bytes
-      step(BPF_JMP | BPF_JEQ | BPF_K, 0, 16, 0),      // 7: none: accept
-      step(BPF_JMP | BPF_JGE | BPF_K, 8, 0, 16),      // 8: less than a length: drop
-      step(BPF_LD | BPF_B | BPF_IND, 7),              // 9
-      step(BPF_JMP | BPF_JSET | BPF_K, 0x80, 14, 0),  // 10: a length that wraps around: drop
-      step(BPF_LD | BPF_W | BPF_IND, 4),              // 11
-      step(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 11),      // 12: above 4 GiB: accept, UCX gives up
-      step(BPF_LD | BPF_H | BPF_IND, 2),              // 13
-      step(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 9),       // 14: above 64 KiB: the same
-      step(BPF_LD | BPF_B | BPF_IND, 1),              // 15
-      step(BPF_ALU | BPF_LSH | BPF_K, 8),             // 16
-      step(BPF_ST, 1),                                // 17
-      step(BPF_LD | BPF_B | BPF_IND, 0),              // 18
-      step(BPF_LDX | BPF_W | BPF_MEM, 1),             // 19
-      step(BPF_ALU | BPF_ADD | BPF_X, 0),             // 20: A = the 16-bit length
-      step(BPF_ALU | BPF_ADD | BPF_K, kHeaderBytes),  // 21
-      step(BPF_LDX | BPF_W | BPF_MEM, 0),             // 22
-      step(BPF_JMP | BPF_JEQ | BPF_X, 0, 0, 1),       // 23: exactly one message: accept, else drop
-      step(BPF_RET | BPF_K, 0xffffffff),              // 24: accept
-      step(BPF_RET | BPF_K, 0),                       // 25: drop
+void end_filter(std::vector<sock_filter>& program) {
+  const std::size_t accept = program.size();
+  program.push_back(step(BPF_RET | BPF_K, 0xffffffff));
+  program.push_back(step(BPF_RET | BPF_K, 0));
+  for (std::size_t i = 0; i < accept; ++i) {
+    if (BPF_CLASS(program[i].code) != BPF_JMP) continue;
+    for (std::uint8_t* jump : {&program[i].jt, &program[i].jf}) {
+      if (*jump == kAccept) *jump = static_cast<std::uint8_t>(accept - i - 1);
+      if (*jump == kDrop) *jump = static_cast<std::uint8_t>(accept - i);
+    }
+  }
+}
+
+/// A request carries the client id somewhere behind its first number and byte; where depends on the UCX version.
+void append_client_id_search(std::vector<sock_filter>& program, std::uint64_t client_id) {
+  std::uint32_t halves[2];  // as the big-endian loads see the little-endian number
+  std::memcpy(halves, &client_id, sizeof(halves));
+  for (std::uint32_t at = kVersionAt + 1; at + 8 <= kSearchEnd; ++at) {
+    program.push_back(step(BPF_LD | BPF_W | BPF_IND, at));
+    program.push_back(step(BPF_JMP | BPF_JEQ | BPF_K, ntohl(halves[0]), 0, 2));
+    program.push_back(step(BPF_LD | BPF_W | BPF_IND, at + 4));
+    program.push_back(step(BPF_JMP | BPF_JEQ | BPF_K, ntohl(halves[1]), kAccept, 0));
+  }
+  program.push_back(step(BPF_JMP | BPF_JEQ | BPF_K, 0, kDrop, kDrop));
+}
+
+/// Classic BPF over a TCP segment, from its TCP header on; X is where the payload starts. Numbers in a message are
+/// little-endian, loads big-endian: hence byte by byte.
+std::vector<sock_filter> make_filter(std::uint64_t client_id) {
+  std::vector<sock_filter> program = {
+      step(BPF_LD | BPF_B | BPF_ABS, 12),  // data offset in words, in the high half
+      step(BPF_ALU | BPF_AND | BPF_K, 0xf0),
+      step(BPF_ALU | BPF_RSH | BPF_K, 2),
+      step(BPF_MISC | BPF_TAX, 0),
+      step(BPF_STX, 2),  // M[2] = payload start
+      step(BPF_LD | BPF_W | BPF_LEN, 0),
+      step(BPF_ALU | BPF_SUB | BPF_X, 0),
+      step(BPF_ST, 0),  // M[0] = payload bytes
+      step(BPF_JMP | BPF_JEQ | BPF_K, 0, kAccept, 0),
+      step(BPF_JMP | BPF_JGE | BPF_K, 8, 0, kDrop),  // less than a length
+      step(BPF_LD | BPF_B | BPF_IND, 7),
+      step(BPF_JMP | BPF_JSET | BPF_K, 0x80, kDrop, 0),  // a length that wraps around
+      step(BPF_LD | BPF_W | BPF_IND, 4),
+      step(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, kAccept),  // 4 GiB and more: UCX gives up by itself
+      step(BPF_LD | BPF_H | BPF_IND, 2),
+      step(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, kAccept),  // 64 KiB and more: the same
+      step(BPF_LD | BPF_B | BPF_IND, 1),
+      step(BPF_ALU | BPF_LSH | BPF_K, 8),
+      step(BPF_ST, 1),
+      step(BPF_LD | BPF_B | BPF_IND, 0),
+      step(BPF_LDX | BPF_W | BPF_MEM, 1),
+      step(BPF_ALU | BPF_ADD | BPF_X, 0),  // A = the length, 16 bits
+      step(BPF_ALU | BPF_ADD | BPF_K, kHeaderBytes),
+      step(BPF_LDX | BPF_W | BPF_MEM, 0),
+      step(BPF_JMP | BPF_JEQ | BPF_X, 0, 0, kDrop),               // not exactly one message
+      step(BPF_JMP | BPF_JEQ | BPF_K, kHeaderBytes, kAccept, 0),  // a client's "I am connected"
+      step(BPF_JMP | BPF_JGE | BPF_K, kLeastRequest, 0, kDrop),   // too short for a request
+      step(BPF_LDX | BPF_W | BPF_MEM, 2),
+      step(BPF_LD | BPF_B | BPF_IND, kVersionAt),
+      step(BPF_JMP | BPF_JGE | BPF_K, 0x40, kDrop, 0),  // a format version above 1
   };
+  append_client_id_search(program, client_id);
+  end_filter(program);
+  return program;
+}
+
+int attach_filter(int fd, std::uint64_t client_id) {
+  std::vector<sock_filter> program = make_filter(client_id);
   const sock_fprog all{static_cast<unsigned short>(program.size()), program.data()};
   return ::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &all, sizeof(all));
 }
@@ -102,14 +155,24 @@ int keep_alive(int fd) {
 
 }  // namespace
 
-Status guard_listener(std::uint16_t port) {
-  if (!known_format()) return {};
-  const int fd = find_listener(port);
+Result<bool> guard_listener(std::uint16_t port, std::uint64_t client_id) {
+  if (!known_format()) return false;
+  sockaddr_in at{};
+  at.sin_port = htons(port);
+  const int fd = find_socket(listens_at, at);
   if (fd < 0) return error(lhSystemError, "the listening socket at port {} was not found in /proc/self/fd", port);
-  if (attach_filter(fd) != 0 || keep_alive(fd) != 0) {
+  if (attach_filter(fd, client_id) != 0 || keep_alive(fd) != 0) {
     return error(lhSystemError, "the socket at port {} does not take a filter: {}", port, std::strerror(errno));
   }
-  return {};
+  return true;
+}
+
+bool sent_a_request(const sockaddr_in& client) {
+  const int fd = find_socket(talks_to, client);
+  if (fd < 0) return false;
+  tcp_info info{};
+  socklen_t size = sizeof(info);
+  return ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_bytes_received >= kLeastRequest;
 }
 
 }  // namespace longhaul::transport

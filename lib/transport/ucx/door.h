@@ -9,11 +9,18 @@
 
 #include <netinet/in.h>
 
+#include <cstdint>
+
 #include "base/status.h"
 
 namespace longhaul::transport {
 
-/// The listening socket of this process at `port`; with UCX versions of another message format it does nothing.
-Status guard_listener(std::uint16_t port);
+/// Guards the listening socket of this process at `port`. False: nothing was done, the messages of this UCX are not
+/// known.
+Result<bool> guard_listener(std::uint16_t port, std::uint64_t client_id);
+
+/// Whether a client of a guarded listener has sent enough for a connection request. UCX makes one of a bare header,
+/// too, and reads past its end.
+bool sent_a_request(const sockaddr_in& client);
 
 }  // namespace longhaul::transport

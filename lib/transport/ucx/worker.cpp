@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/ucx/worker.h"
 
+#include <cstring>
+
 #include "base/log.h"
 #include "transport/ucx/address.h"
 #include "transport/ucx/door.h"
@@ -66,8 +68,9 @@ Result<std::uint16_t> Worker::listen(const UcxOptions& options, std::uint16_t re
   Result<Listener> made = make_listener(worker_.get(), options, reserved, &Worker::handle_request, this);
   if (!made.ok()) return made.take_status();
   listener_ = std::move(*made);
-  const Status guarded = guard_listener(listener_.port);
-  if (!guarded.ok()) log_warn(fmt::format("strangers can crash UCX: {}", guarded.text()));
+  const Result<bool> guarded = guard_listener(listener_.port, kClientId);
+  if (!guarded.ok()) log_warn(fmt::format("strangers can crash UCX: {}", guarded.status().text()));
+  guarded_ = guarded.ok() && *guarded;
   return listener_.port;
 }
 
@@ -140,13 +143,21 @@ ucs_status_t Worker::handle_frame(void* self, const void* header, std::size_t he
   return kept ? UCS_INPROGRESS : UCS_OK;
 }
 
-void Worker::handle_request(ucp_conn_request_h request, void* self) noexcept {
-  // Accepting makes UCX parse the request without checks, so noise is turned away before.
-  auto* worker = static_cast<Worker*>(self);
+/// Accepting makes UCX parse a request without checks, so what is not from this library is turned away before.
+bool Worker::ours(ucp_conn_request_h request) const {
   ucp_conn_request_attr_t attributes{};
+  attributes.field_mask = UCP_CONN_REQUEST_ATTR_FIELD_CLIENT_ADDR;
+  if (ucp_conn_request_query(request, &attributes) != UCS_OK) return false;
+  sockaddr_in client{};
+  std::memcpy(&client, &attributes.client_address, sizeof(client));
+  if (guarded_ && !sent_a_request(client)) return false;
   attributes.field_mask = UCP_CONN_REQUEST_ATTR_FIELD_CLIENT_ID;
-  const bool ours = ucp_conn_request_query(request, &attributes) == UCS_OK && attributes.client_id == kClientId;
-  if (ours) {
+  return ucp_conn_request_query(request, &attributes) == UCS_OK && attributes.client_id == kClientId;
+}
+
+void Worker::handle_request(ucp_conn_request_h request, void* self) noexcept {
+  auto* worker = static_cast<Worker*>(self);
+  if (worker->ours(request)) {
     worker->events_.on_request(request);
   } else {
     worker->reject(request);

@@ -58,6 +58,7 @@ class Worker {
 
  private:
   Status start();
+  bool ours(ucp_conn_request_h request) const;
   Result<ucp_ep_h> create_endpoint(ucp_ep_params_t& params);
 
   static ucs_status_t handle_frame(void* self, const void* header, std::size_t header_size, void* data,
@@ -70,6 +71,7 @@ class Worker {
   WorkerEvents& events_;
   std::size_t closes_under_way_ = 0;
   int wait_fd_ = -1;
+  bool guarded_ = false;
   ContextHandle context_;
   WorkerHandle worker_;
   Listener listener_;
