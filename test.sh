@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing, builds everything, runs every test. ./test.sh [PRESET] (release; asan and tsan run the suites that
-# make sense under a sanitizer). Twice in a row is quick: only what changed is built.
+# make sense under a sanitizer; mutants, after a release run: does the simulator notice every removed check?). Twice in a row is quick: only what changed is built.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 preset=${1:-release}
 
 case $preset in
-  -h | --help) sed -n '3,4s/^# //p' "$0"; exit 0 ;;
+  -h | --help) sed -n '3,5s/^# //p' "$0"; exit 0 ;;
   release | dev | asan | tsan | host-only) ;;
-  *) echo "test: unknown preset '$preset': use release, dev, asan, tsan or host-only" >&2; exit 1 ;;
+  mutants) exec tools/mutants.py --build build/release ;;
+  *) echo "test: unknown preset '$preset': use release, dev, asan, tsan, host-only or mutants" >&2; exit 1 ;;
 esac
 
 scripts/install_deps.sh

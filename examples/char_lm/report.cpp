@@ -105,6 +105,7 @@ void Report::write_json(const std::vector<RunResult>& runs) const {
                             {"first_loss", run.first_loss},
                             {"held_out_loss", run.held_out_loss},
                             {"step_seconds", run.step_seconds},
+                            {"step_seconds_error", run.step_error},
                             {"wan_wait_share", run.wait_share},
                             {"payload_bytes_per_step", run.payload_per_step},
                             {"wire_bytes_per_step", run.wire_per_step},

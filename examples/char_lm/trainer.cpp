@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "adam.h"
 #include "random.h"
@@ -23,6 +24,14 @@ double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
+}
+
+double median_error(std::vector<double> values) {
+  if (values.size() < 4) return 0;
+  std::sort(values.begin(), values.end());
+  // As for a normal distribution: sigma is the range over 1.349, the median's error 1.253 sigma over the root of n.
+  const double range = values[values.size() * 3 / 4] - values[values.size() / 4];
+  return 1.253 / 1.349 * range / std::sqrt(static_cast<double>(values.size()));
 }
 
 bool RunResult::identical() const {
@@ -66,6 +75,7 @@ RunResult Trainer::run(Codec codec, const std::function<void(const StepView&)>& 
   result.payload_per_step = static_cast<double>(after.payload - before.payload) / options_.steps;
   result.wire_per_step = static_cast<double>(after.wire - before.wire) / options_.steps;
   result.step_seconds = median(seconds);
+  result.step_error = median_error(seconds);
   result.wait_share = median(waits);
 
   const std::vector<float> held_out = gather(communicator_, evaluate());

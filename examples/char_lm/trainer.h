@@ -16,7 +16,7 @@ namespace char_lm {
 
 struct TrainOptions {
   int steps = 60;
-  std::size_t batch = 48;  ///< examples a rank and step
+  std::size_t batch = 32;  ///< examples a rank and step
   float learning_rate = 2e-3F;
   std::uint64_t seed = 1;
   int evaluation_batches = 16;
@@ -38,6 +38,7 @@ struct RunResult {
   std::vector<float> first_loss;     ///< by site, first step
   std::vector<float> held_out_loss;  ///< by site, measured by the site's rank 0 after the last step
   double step_seconds = 0;           ///< median
+  double step_error = 0;             ///< standard error of that median, from the spread of the steps
   double wait_share = 0;             ///< median
   double payload_per_step = 0;       ///< bytes before the codec, all ranks of this rank's site
   double wire_per_step = 0;          ///< bytes this rank's site sent over the WAN
@@ -77,5 +78,7 @@ class Trainer {
 };
 
 double median(std::vector<double> values);
+/// Standard error of the median, from the interquartile range; 0 for fewer than four values.
+double median_error(std::vector<double> values);
 
 }  // namespace char_lm

@@ -10,15 +10,18 @@
 namespace char_lm {
 namespace {
 
-/// Differences below these are noise of one run and called equal.
+/// Differences below these are called equal (chosen, not measured); the spread of the steps can widen the first.
 constexpr double kEqualTime = 0.03;
 constexpr double kEqualLoss = 0.01;
 
-std::string time_phrase(double exact, double coded) {
-  const std::string numbers = fmt::format("({:.2f} against {:.2f} s)", coded, exact);
-  if (coded < exact * (1 - kEqualTime)) return fmt::format("cut a step from {:.2f} to {:.2f} s", exact, coded);
-  if (coded > exact * (1 + kEqualTime)) return "made a step slower, not faster, " + numbers;
-  return "left the time of a step as it was " + numbers;
+std::string time_phrase(const RunResult& exact, const RunResult& coded) {
+  const double before = exact.step_seconds;
+  const double after = coded.step_seconds;
+  const std::string numbers = fmt::format("({:.2f} against {:.2f} s)", after, before);
+  const double noise = std::max(kEqualTime * before, 2 * std::hypot(exact.step_error, coded.step_error));
+  if (std::abs(after - before) <= noise) return "made no clear difference to the time of a step " + numbers;
+  if (after > before) return "made a step slower, not faster, " + numbers;
+  return fmt::format("cut a step from {:.2f} to {:.2f} s", before, after);
 }
 
 std::string loss_phrase(double exact, double coded) {
@@ -57,7 +60,7 @@ std::string verdict(const std::vector<RunResult>& runs, const Link& link) {
   return fmt::format(
       "{} moved {:.1f}x fewer bytes over the {}{:g} ms / {:g} Gbit/s WAN than exact fp32, {}, {}; {}",
       name_of(coded->codec), fewer, link.emulated ? "emulated " : "", link.rtt_ms, link.rate_mbit / 1000,
-      time_phrase(exact->step_seconds, coded->step_seconds),
+      time_phrase(*exact, *coded),
       loss_phrase(static_cast<double>(exact->held_out_loss.at(0)), static_cast<double>(coded->held_out_loss.at(0))),
       replicas);
 }

@@ -251,7 +251,13 @@ TEST_CASE("char_lm: the sentence at the end says what the numbers say", "[unit]"
   }
   SECTION("no difference") {
     runs[1].step_seconds = 0.6;
-    CHECK(has(verdict(runs, link), "as it was"));
+    CHECK(has(verdict(runs, link), "no clear difference"));
+  }
+  SECTION("a difference within the spread of the steps") {
+    runs[1].step_seconds = 0.5;
+    CHECK(has(verdict(runs, link), "cut a step"));
+    runs[0].step_error = 0.06;
+    CHECK(has(verdict(runs, link), "no clear difference"));
   }
   SECTION("worse loss") {
     runs[1].held_out_loss = {2.6F, 2.6F};
@@ -266,6 +272,15 @@ TEST_CASE("char_lm: the sentence at the end says what the numbers say", "[unit]"
     CHECK(has(verdict(runs, link), "DO NOT HOLD THE SAME"));
   }
   SECTION("nothing to compare") { CHECK(verdict({runs[0]}, link) == "all 4 ranks hold bit-identical parameters."); }
+}
+
+TEST_CASE("char_lm: the error of a median follows spread and number", "[unit]") {
+  CHECK(median_error({1, 2, 3}) == 0);
+  CHECK(median_error({2, 2, 2, 2, 2}) == 0);
+  std::vector<double> values;
+  for (int i = 0; i < 100; ++i) values.push_back(i);
+  CHECK(median(values) == 50);
+  CHECK(std::abs(median_error(values) - 1.253 / 1.349 * 50 / 10) < 1e-9);
 }
 
 TEST_CASE("char_lm: the physical limit is bytes over 95 % of the rate and one way across", "[unit]") {
