@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 usage() {
   cat <<'TEXT'
 ./demo.sh [--steps N] [--quick] [--rtt-ms N] [--rate-mbit N]
-  --steps N      training steps a codec (60)
+  --steps N      training steps a codec (80)
   --quick        8 steps: shows that everything works, not how far the loss falls
   --rtt-ms N     round trip of the emulated WAN (15)
   --rate-mbit N  its rate in each direction (1000)
@@ -20,7 +20,7 @@ fail() {
 }
 whole() { [[ ${2:-} =~ ^[1-9][0-9]{0,5}$ ]] || fail "$1 wants a whole number from 1 to 999999, not '${2:-}'"; }
 
-steps=60 timing_rounds=10 rtt_ms=15 rate_mbit=1000
+steps=80 timing_rounds=10 rtt_ms=15 rate_mbit=1000
 while [ $# -gt 0 ]; do
   case $1 in
     --steps) whole "$@"; steps=$2; shift ;;
@@ -145,7 +145,8 @@ wait_for_sites() {
   [ $status -eq 0 ] && return
   stop_children
   show_failure
-  if [ $status -eq 124 ] || [ $status -eq 137 ]; then fail "a site did not finish within $limit s and was stopped"; fi
+  if [ $status -eq 124 ]; then fail "a site did not finish within $limit s and was stopped"; fi
+  if [ $status -eq 137 ]; then fail "a site was killed: by hand, for lack of memory, or because it ran over $limit s"; fi
   fail "a site failed (status $status)"
 }
 

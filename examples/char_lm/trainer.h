@@ -15,7 +15,7 @@
 namespace char_lm {
 
 struct TrainOptions {
-  int steps = 60;
+  int steps = 80;
   std::size_t batch = 32;  ///< examples a rank and step
   float learning_rate = 2e-3F;
   std::uint64_t seed = 1;

@@ -124,6 +124,7 @@ bool Engine::complete_finished() {
     if (operation.finished || operation.chunks_done < operation.plan->chunk_count()) continue;
     if (operation.site_heard < members_.site_size() - 1 || operation.wan_heard < wan_peers_.size()) continue;
     if (operation.next_wan_announcement < wan_peers_.size()) continue;
+    if (operation.request->call.collective == plan::Collective::Finalize && s > first_operation_) continue;
     operation.finished = true;
     counters_.operations += operation.request->counted;
     publish();

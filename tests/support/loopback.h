@@ -20,6 +20,9 @@
 
 namespace longhaul::testing {
 
+/// The library's warnings about failures that a test makes on purpose would hide what matters.
+inline const int kQuiet = ::setenv("LONGHAUL_LOG", "off", 0);
+
 /// Ends the process when it lives for longer than a minute.
 class Watchdog {
  public:
