@@ -75,7 +75,10 @@ double float_input(const Problem& problem, std::uint64_t seed, std::uint64_t ind
   const std::uint64_t random = mix(seed + index * kGolden);
   const int bits = fraction_bits(problem.type);
   const auto steps = static_cast<std::int64_t>(random >> (63 - bits)) - (std::int64_t{1} << bits);
-  const double uniform = std::ldexp(static_cast<double>(steps), -bits);
+  double uniform = std::ldexp(static_cast<double>(steps), -bits);
+  // Mixed magnitudes: otherwise sums of two 16-bit values are exact, and a sum kept in 16 bits looks like one kept in
+  // fp32.
+  if (type_size(problem.type) == 2) uniform = std::ldexp(uniform, -static_cast<int>(random & 3));
   if (problem.op != lhProd) return uniform;
   // Products of many ranks must neither overflow nor vanish in fp16.
   if (type_size(problem.type) == 2) return 1 + (static_cast<double>(random % 9) - 4) / 128;

@@ -21,14 +21,21 @@ struct RankCheck {
   Verdict verdict;
 };
 
+constexpr std::size_t kMaxNotes = 8;  // of one row; one cause usually shows at every rank
+
+void add_note(std::vector<std::string>* notes, std::string text) {
+  if (notes->size() < kMaxNotes) notes->push_back(std::move(text));
+  if (notes->size() == kMaxNotes) notes->push_back("(further faults of this row are not listed)");
+}
+
 // What is wrong with one rank's result, in words.
 void note_faults(const RankCheck& check, bool differs, const std::string& where, std::vector<std::string>* notes) {
   const Verdict& v = check.verdict;
-  if (differs) notes->push_back(where + "the result is not bit-identical to that of rank 0");
-  if (check.input_changed) notes->push_back(where + "the call changed its input");
+  if (differs) add_note(notes, where + "the result is not bit-identical to that of rank 0");
+  if (check.input_changed) add_note(notes, where + "the call changed its input");
   if (v.wrong == 0) return;
-  notes->push_back(fmt::format("{}{} elements out of bounds, first [{}] = {:.9g}, expected {:.9g} +- {:.3g}", where,
-                               v.wrong, v.first_wrong, v.got, v.expected, v.bound));
+  add_note(notes, fmt::format("{}{} elements out of bounds, first [{}] = {:.9g}, expected {:.9g} +- {:.3g}", where,
+                              v.wrong, v.first_wrong, v.got, v.expected, v.bound));
 }
 
 }  // namespace
@@ -90,9 +97,9 @@ std::uint64_t Bench::check_wire(const Case& row, const Wire& wire, bool in_place
     if (fine) continue;
     ++wrong;
     const double most = expected.most * kOverheadFactor + kOverheadBytes + resent;
-    notes->push_back(
-        fmt::format("site {} ({}): {:.0f} bytes per call and link are not believable, expected {:.0f} to {:.0f}", site,
-                    in_place ? "in-place" : "out-of-place", bytes, expected.least, most));
+    add_note(notes,
+             fmt::format("site {} ({}): {:.0f} bytes per call and link are not believable, expected {:.0f} to {:.0f}",
+                         site, in_place ? "in-place" : "out-of-place", bytes, expected.least, most));
   }
   return wrong;
 }

@@ -3,6 +3,7 @@
 
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/log.h"
@@ -19,6 +20,16 @@ constexpr std::uint64_t kDefaultWindow = 16 << 20;
 constexpr int kDefaultStreams = 4;
 /// A rank of this machine that has not joined by shared memory after this long is reached another way.
 constexpr TimeNs kLocalJoin = 2 * kSecond;
+
+/// A job whose sites are all on this machine has nothing to offer to a network (and may run without a secret).
+config::Wan confined_to_loopback(const config::Config& config) {
+  config::Wan wan = config.wan;
+  const bool local = std::all_of(config.sites.begin(), config.sites.end(), [](const config::Site& site) {
+    return site.address.host == "localhost" || site.address.host.starts_with("127.");
+  });
+  if (local && wan.bind.empty()) wan.bind = "127.0.0.1";
+  return wan;
+}
 
 Result<std::unique_ptr<transport::Transport>> make_transport(const config::Wan& wan, int site_size, int rank) {
   auto ucx = transport::make_ucx_transport({.bind_host = wan.bind,
@@ -89,7 +100,7 @@ Status BringUp::listen() {
   const bool transport_needed = config_.sites.size() > 1 || (config_.site_size > 1 && !ways_.channels);
   engine::Runner::MakeTransport make;
   if (transport_needed)
-    make = [wan = config_.wan, size = config_.site_size, rank = config_.site * 1000 + config_.site_rank] {
+    make = [wan = confined_to_loopback(config_), size = config_.site_size, rank = config_.site * 1000 + config_.site_rank] {
       return make_transport(wan, size, rank);
     };
   comm_->runner = std::make_unique<engine::Runner>(std::move(make));

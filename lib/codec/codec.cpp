@@ -3,9 +3,12 @@
 #include "codec/codec.h"
 
 #include <array>
+#include <cstring>
+#include <span>
 
 #include "kernels/bf16.h"
 #include "kernels/i8.h"
+#include "kernels/reduce.h"
 
 namespace longhaul::codec {
 namespace {
@@ -26,6 +29,22 @@ bool decode_add_i8(ConstBytes blob, std::size_t count, bool first, float* sum) {
   kernels::i8_decode_add(blob.data(), count, first, sum);
   return true;
 }
+
+std::size_t float_bytes(std::size_t count) { return count * sizeof(float); }
+
+bool encode_float(const float* in, std::size_t count, std::byte* out) {
+  if (count) std::memcpy(out, in, count * sizeof(float));
+  return true;
+}
+
+bool decode_add_float(ConstBytes blob, std::size_t count, bool first, float* sum) {
+  if (blob.size() != float_bytes(count)) return false;
+  const std::array<const void*, 2> sources = {sum, blob.data()};
+  kernels::sum_to_float(sum, std::span(sources).last(first ? 1 : 2), count, lhFloat32);
+  return true;
+}
+
+constexpr Codec kFloatSumsCodec{lhCodecDefault, "float sums", float_bytes, encode_float, decode_add_float, 0.0};
 
 // i8: half a scale, which is a/127 rounded up by less than 2^-7, is less than a/252.
 constexpr std::array kCodecs = {
@@ -55,6 +74,10 @@ const Codec* find(lhCodec_t id) {
     if (codec.id == id) return &codec;
   }
   return nullptr;
+}
+
+const Codec* on_wire(std::uint32_t id) {
+  return id == kFloatSums ? &kFloatSumsCodec : find(static_cast<lhCodec_t>(id & 15));
 }
 
 const Codec& fallback() { return kCodecs[0]; }

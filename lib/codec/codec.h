@@ -7,6 +7,7 @@
 
 #include <longhaul/longhaul.h>
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -31,6 +32,11 @@ struct Codec {
 
 /// The codec of an id, or null: lhCodecNone (nothing to encode) and ids this version does not have.
 const Codec* find(lhCodec_t id);
+/// Id on the wire of fp32 values as they are. Not a codec anybody can name: exact sums of 16-bit floats travel so where a site
+/// has several ranks, because rounding a site's sum would round twice (16-bit floats are summed in fp32).
+constexpr std::uint32_t kFloatSums = lhCodecDefault;
+/// The codec of a message's id: find(), and kFloatSums.
+const Codec* on_wire(std::uint32_t id);
 /// The codec that carries what another cannot (NaN, Inf): bf16.
 const Codec& fallback();
 /// "none", "bf16", "i8", ... to the id; nullopt for other words. Also names ids this version lacks.

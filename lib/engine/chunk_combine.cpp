@@ -29,9 +29,10 @@ bool ChunkWork::combine(ChunkRun* run) {
   if (!place_result(run)) return false;
   if (!plan.exchanges()) {
     const void* source = run->result;
-    if (plan.divisor() > 1)
+    const bool divided = plan.element_bytes() == 2;  // with the rounding of its 16-bit floats, see collect()
+    if (plan.divisor() > 1 && !divided)
       kernels::reduce(run->result, {&source, 1}, run->part.count(), call.type, call.op, plan.divisor());
-  } else if (call.codec == lhCodecNone) {
+  } else if (run->operation->wire_codec == lhCodecNone) {
     combine_exact(run);
   } else {
     combine_lossy(run);
@@ -98,7 +99,7 @@ void ChunkWork::combine_lossy(ChunkRun* run) {
     for (int site = 0; site < plan.sites(); ++site) {
       std::uint32_t codec = 0;
       const ConstBytes blob = piece_of(*run, site, piece, &codec);
-      LH_CHECK(codec::find(static_cast<lhCodec_t>(codec))->decode_add(blob, piece.count(), first, sum));
+      LH_CHECK(codec::on_wire(codec)->decode_add(blob, piece.count(), first, sum));
       first = false;
     }
     if (type != lhFloat32 || plan.divisor() > 1)

@@ -46,7 +46,7 @@ void ChunkWork::start(ChunkRun* run, Operation* operation, std::uint64_t index) 
   run->collected = !run->chunk.from(site);
   run->wan_sent = run->collected || plan.sites() == 1;
   run->stage = run->collected ? Stage::Exchange : Stage::Collect;
-  run->own_codec = lhCodecNone;
+  run->own_codec = operation->wire_codec;
   run->arrivals.clear();
   run->missing = run->results_missing = 0;
   run->result = nullptr;
@@ -63,7 +63,7 @@ site::Collected ChunkWork::collect(ChunkRun* run, site::Group* group) {
   const bool alone = plan.group_size(plan.site()) == 1;
   const bool sent = alone || group->send_contributions(run->task, &run->next_contribution);
   if (!run->collected && !run->part.empty()) {
-    const codec::Codec* codec = plan.exchanges() ? codec::find(plan.call().codec) : nullptr;
+    const codec::Codec* codec = plan.exchanges() ? codec::on_wire(run->operation->wire_codec) : nullptr;
     std::byte* out = nullptr;
     // The place of the result comes first: if later chunks could take the last slots, this one could never be finished.
     if (run->chunk.to(plan.site()) && !place_result(run)) return site::Collected::Waiting;
@@ -74,8 +74,12 @@ site::Collected ChunkWork::collect(ChunkRun* run, site::Group* group) {
       out = run->result;
     }
     if (!alone) {
-      const site::Collected collected = group->collect(run->task, out, codec != nullptr);
+      // The average of one site's 16-bit floats is rounded once, after the division.
+      const bool halves = !plan.exchanges() && plan.divisor() > 1 && plan.element_bytes() == 2 && kernels::is_codec_float(run->task.type);
+      std::byte* into = halves ? reinterpret_cast<std::byte*>(scratch_.data()) : out;
+      const site::Collected collected = group->collect(run->task, into, codec != nullptr || halves);
       if (collected != site::Collected::Done) return collected;
+      if (halves) kernels::from_float(out, scratch_.data(), run->part.count(), run->task.type, plan.divisor());
     } else {
       const auto offset = (run->part.begin - run->contributions[0].begin) * plan.element_bytes();
       const void* source = run->task.send + offset;
@@ -106,7 +110,7 @@ bool ChunkWork::encode(ChunkRun* run, const codec::Codec& codec) {
 
 std::size_t ChunkWork::offset_in(const ChunkRun& run, const Range& blob, std::uint64_t at, std::uint32_t codec) const {
   const plan::Plan& plan = *run.operation->plan;
-  const codec::Codec* coded = codec::find(static_cast<lhCodec_t>(codec));
+  const codec::Codec* coded = codec::on_wire(codec);
   if (!coded) return (at - blob.begin) * plan.element_bytes();
   std::size_t bytes = 0;
   for (std::uint64_t begin = blob.begin; begin < at;) {
@@ -118,8 +122,8 @@ std::size_t ChunkWork::offset_in(const ChunkRun& run, const Range& blob, std::ui
 }
 
 std::size_t ChunkWork::contribution_bytes(const ChunkRun& run, const Range& overlap, std::uint32_t codec) const {
-  const auto agreed = static_cast<std::uint32_t>(run.operation->plan->call().codec);
-  const bool fallback = agreed != lhCodecNone && codec == static_cast<std::uint32_t>(codec::fallback().id);
+  const std::uint32_t agreed = run.operation->wire_codec;
+  const bool fallback = agreed != lhCodecNone && agreed != codec::kFloatSums && codec == static_cast<std::uint32_t>(codec::fallback().id);
   if (codec != agreed && !fallback) return 0;
   return offset_in(run, overlap, overlap.end, codec);
 }

@@ -2,6 +2,7 @@
 // Calls: taking them in, agreeing on them with the other ranks, completing them, and their deadlines.
 #include <algorithm>
 
+#include "codec/codec.h"
 #include "engine/describe.h"
 #include "engine/engine.h"
 #include "kernels/reduce.h"
@@ -49,6 +50,21 @@ Operation* Engine::find(std::uint64_t sequence) {
   return &operations_[sequence % kMaxOperations];
 }
 
+namespace {
+
+/// Exact sums of 16-bit floats stay fp32 between sites where a site's sum may need it.
+std::uint32_t wire_codec(const plan::Plan& plan) {
+  const plan::Call& call = plan.call();
+  const bool sums = call.reduces() && (call.op == lhSum || call.op == lhAvg);
+  const bool half = call.type == lhFloat16 || call.type == lhBfloat16;
+  bool several = false;
+  for (int site = 0; site < plan.sites(); ++site) several |= plan.group_size(site) > 1;
+  const bool as_float = call.codec == lhCodecNone && sums && half && several;
+  return as_float ? codec::kFloatSums : static_cast<std::uint32_t>(call.codec);
+}
+
+}  // namespace
+
 void Engine::activate(Request* request) {
   const std::uint64_t sequence = next_operation_++;
   Operation& operation = operations_[sequence % kMaxOperations];
@@ -57,6 +73,7 @@ void Engine::activate(Request* request) {
   operation.signature = announcement_of(request->call).signature();
   operation.plan.emplace(members_.topology, members_.rank, request->call, kernels::size_of(request->call.type),
                          plan::Options{.chunk_bytes = options_.chunk_bytes});
+  operation.wire_codec = wire_codec(*operation.plan);
   operation.first_chunk = chunks_planned_;
   chunks_planned_ += operation.plan->chunk_count();
   operation.chunks_started = operation.chunks_done = 0;

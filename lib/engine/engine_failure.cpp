@@ -92,7 +92,7 @@ void Engine::check_health(TimeNs) {
       continue;
     }
     if (site::Channel* way = channel(rank); way && !way->health().ok())
-      return fail(error(way->health().code(), "{} {}", members_.who(rank), way->health().text()));
+      return fail(error(way->health().code(), "{}: {}", members_.who(rank), way->health().text()));
     if (link::Session* session = links_ ? links_->session(rank) : nullptr; session && !session->failure().ok())
       return fail(session->failure());
   }

@@ -36,7 +36,9 @@ Plan::Plan(const Topology& topology, int rank, const Call& call, std::uint64_t e
   const std::uint64_t wanted =
       options.chunk_bytes ? options.chunk_bytes
                           : std::min(kDefaultChunkBytes, std::max<std::uint64_t>(128 << 10, ceil_div(bytes, 8)));
-  chunk_elements_ = std::max<std::uint64_t>(1, wanted / element_bytes / kBlock) * kBlock;
+  // 16-bit elements may travel as fp32 sums, and a slot holds one chunk.
+  const std::uint64_t widest = element_bytes == 2 ? 4 : element_bytes;
+  chunk_elements_ = std::max<std::uint64_t>(1, wanted / widest / kBlock) * kBlock;
   chunk_count_ = 0;
   if (!is_segmented(call.collective)) {
     chunk_count_ = ceil_div(elements_, chunk_elements_);

@@ -138,7 +138,7 @@ TEST_CASE("an MPI channel asks to be polled ever more rarely", "[contract][site]
 TEST_CASE("messages nobody takes do not hold up the end of a channel", "[contract][site][mpi]") {
   MpiFabric fabric(4, 64);
   for (int round = 0; round < 3; ++round) {
-    // Above every eager limit, more than the peer has receives for: some are never taken.
+    // Above every eager limit: the receiver may have left before they have crossed.
     Ranks ranks = fabric.join(2, 1 << 20);
     for (const auto& group : ranks) {
       Channel& channel = group->channel(1 - group->rank());

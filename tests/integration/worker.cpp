@@ -25,11 +25,11 @@ lhResult_t report_end(lhResult_t result, lhComm_t comm) {
   return result;
 }
 
-/// All ranks have the same bits: rank 0's result, broadcast, equals one's own.
-bool same_everywhere(lhComm_t comm, const std::vector<float>& result, lhResult_t* code) {
-  std::vector<float> first(result.size());
-  *code = lhBroadcast(result.data(), first.data(), result.size(), lhFloat32, 0, comm, nullptr);
-  return *code != lhSuccess || std::memcmp(first.data(), result.data(), result.size() * sizeof(float)) == 0;
+/// All ranks have the same bits: nobody's differ from the largest.
+bool same_everywhere(lhComm_t comm, const std::vector<float>& result, const lhCallConfig_t& config, lhResult_t* code) {
+  std::vector<float> largest(result.size());
+  *code = lhAllReduceEx(result.data(), largest.data(), result.size(), lhUint32, lhMax, &config, comm, nullptr, nullptr);
+  return *code != lhSuccess || std::memcmp(largest.data(), result.data(), result.size() * sizeof(float)) == 0;
 }
 
 /// One verified all-reduce. Exact values for codec none, half a step of i8 otherwise.
@@ -54,7 +54,7 @@ lhResult_t verified_sum(lhComm_t comm, lhCodec_t codec, int round, std::size_t c
                 static_cast<double>(result[i]), expected);
     std::exit(2);
   }
-  if (!same_everywhere(comm, result, &code)) {
+  if (!same_everywhere(comm, result, config, &code)) {
     std::printf("wrong: results of codec %d differ between ranks\n", static_cast<int>(codec));
     std::exit(2);
   }
