@@ -12,6 +12,7 @@ configure_package_config_file(cmake/longhaulConfig.cmake.in ${CMAKE_BINARY_DIR}/
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/longhaulConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/longhaulConfig.cmake ${CMAKE_BINARY_DIR}/longhaulConfigVersion.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/longhaul)
+file(RELATIVE_PATH LH_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/longhaul.pc.in ${CMAKE_BINARY_DIR}/longhaul.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/longhaul.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 if(LH_BUILD_BENCHMARKS)

@@ -76,7 +76,8 @@ int run_rank(longhaul::Communicator& comm) {
 }
 
 int run_in_this_process() {
-  std::vector<longhaul::Communicator> comms = longhaul::Communicator::loopback({1, 1}, "emulate_rtt=30ms,emulate_rate=100mbit");
+  std::vector<longhaul::Communicator> comms =
+      longhaul::Communicator::loopback({1, 1}, "emulate_rtt=30ms,emulate_rate=100mbit");
   int other = 0;
   std::thread second([&] { other = run_rank(comms[1]); });  // one thread a rank, as one process a rank elsewhere
   const int first = run_rank(comms[0]);

@@ -178,7 +178,8 @@ class Tidy:
 
     def check_headers(self, build):
         commands = compile_flags(build)
-        headers = [p for p, _ in self.sources() if Path(p).suffix in (".h", ".hpp")]
+        proven = self.proven_headers(commands)
+        headers = [p for p, _ in self.sources() if Path(p).suffix in (".h", ".hpp") and p not in proven]
         jobs = [(p, "c++") for p in headers]
         jobs += [(p, "c") for p in headers if p.startswith("include/") and p.endswith(".h")]
         with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
@@ -186,17 +187,29 @@ class Tidy:
                 if error:
                     self.find(path, 0, f"does not compile alone: {error}")
 
+    def proven_headers(self, commands):
+        """Headers that a source of the build includes before all else: compiling that has shown that they stand alone. Not
+        those of the tests, whose precompiled header comes first."""
+        proven = set()
+        for path, text in self.sources():
+            first = next((name for _, name in includes(text)), None)
+            if first and Path(path).suffix == ".cpp" and not path.startswith("tests/") and self.root / path in commands:
+                places = (f"{Path(path).parent.as_posix()}/{first}", "lib/" + first, first)
+                proven.update([place for place in places if place in self.texts][:1])
+        return proven
+
     def compile_header(self, path, language, commands):
         if language == "c":
             compiler = [os.environ.get("CC", "gcc"), "-std=c99", "-pedantic-errors", "-Wall", "-Werror"]
         else:
             compiler = [os.environ.get("CXX", "g++"), "-std=c++20"]
         flags = [f"-I{self.root / folder}" for folder in ("include", "lib", ".", "tests")]
-        flags.append(f"-I{(self.root / path).parent}")
+        if not path.startswith("include/"):  # there, <mpi.h> would be longhaul/mpi.h
+            flags.append(f"-I{(self.root / path).parent}")
         flags += flags_for(self.root / path, commands)
         done = subprocess.run(compiler + flags + ["-fsyntax-only", "-x", language, "-"], text=True, capture_output=True,
                               input=f'#include "{self.root / path}"\n', check=False)
-        if done.returncode == 0:
+        if done.returncode == 0 or "fatal error: mpi.h: No such file" in done.stderr:  # a build without MPI
             return None
         errors = [line for line in done.stderr.splitlines() if "error" in line]
         return (errors or done.stderr.splitlines() or ["the compiler failed"])[0]
@@ -265,12 +278,20 @@ def compile_flags(build):
 
 
 def flags_for(header, commands):
-    """The flags of a source file as close to the header as there is."""
+    """The flags of all source files in the closest folder around the header that has any."""
     for folder in header.parents:
-        for source, flags in commands.items():
-            if folder in source.parents:
-                return flags
+        near = [flags for source, flags in commands.items() if folder in source.parents]
+        if near:
+            together = dict.fromkeys(flag for flags in near for flag in joined(flags))
+            return [word for flag in together for word in flag]
     return []
+
+
+def joined(flags):
+    """Flags as tuples, so that -isystem stays with its folder."""
+    words = iter(flags)
+    for word in words:
+        yield (word, next(words)) if word == "-isystem" else (word,)
 
 
 def main(arguments):

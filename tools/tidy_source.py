@@ -68,7 +68,7 @@ class _Finder:
             kind = "value"
         elif all(block[0] == "scope" for block in self.blocks):
             kind, name = classify(head)
-        start = self.head + len(head) - len(head.lstrip())
+        start = self.head + re.match(r"\s*(?:(?:public|private|protected)\s*:\s*)*", head).end()
         self.blocks.append((kind, start, self.parens, name, self.head))
         self.parens = 0
         self.head = at + 1

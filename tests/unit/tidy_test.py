@@ -25,14 +25,18 @@ GOOD = {
 }
 
 
+def write(folder, files):
+    for name, text in files.items():
+        path = Path(folder) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
 def run(files, build=None, fast=True, base=True):
     """(exit status, output) of tidy on a tree of these files."""
     arguments = (["--fast"] if fast else []) + (["--build", build] if build else [])
     with tempfile.TemporaryDirectory() as folder:
-        for name, text in {**(GOOD if base else {}), **files}.items():
-            path = Path(folder) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+        write(folder, {**(GOOD if base else {}), **files})
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
             status = tidy.main(["--root", folder, *arguments])
@@ -216,6 +220,20 @@ class Compiled(TidyTest):
         text = "/* SPDX-License-Identifier: Apache-2.0 */\ninline bool f() { return true; }\n"
         self.bad({"include/longhaul/a.h": text}, "include/longhaul/a.h: does not compile alone: ", fast=False)
 
+    def test_header_that_a_built_source_includes_first(self):
+        files = {
+            "lib/base/a.cpp": '#include "base/a.h"\n#include "base/b.h"\n',
+            "lib/base/c.cpp": '#include "base/c.h"\n',
+            "examples/d.cpp": '#include "d.h"\n',
+            "tests/e.cpp": '#include "e.h"\n',
+            **{f"{name}.h": "" for name in ("lib/base/a", "lib/base/b", "lib/base/c", "examples/d", "tests/e")},
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            write(folder, files)
+            found = tidy.Tidy(folder)
+            built = {found.root / path: [] for path in ("lib/base/a.cpp", "examples/d.cpp", "tests/e.cpp")}
+            self.assertEqual(found.proven_headers(built), {"lib/base/a.h", "examples/d.h"})
+
     def test_exports(self):
         with tempfile.TemporaryDirectory() as folder:
             self.build(folder, "int lhGood(void) { return 0; }")
@@ -267,7 +285,7 @@ class Functions(unittest.TestCase):
             ("constexpr std::array<K, 2> k{{\n  {\"a\", [](int x) { return x; }},\n  {\"b\", g},\n}};\nvoid f() {\n}", [("f", 2)]),
         ):
             with self.subTest(text):
-                self.assertEqual(self.found(text), [e for e in expected])
+                self.assertEqual(self.found(text), expected)
 
     def test_unbalanced(self):
         for text in ("void f() {", "}", "namespace a { void f() { } } }"):
