@@ -43,6 +43,7 @@ class MpiFabric final : public Fabric {
   }
 
   Ranks join(int size, std::size_t max_payload) override {
+    REQUIRE(size <= world_size());
     if (!sites_.contains(size)) {
       MPI_Comm_split(MPI_COMM_WORLD, world_rank() < size ? 0 : MPI_UNDEFINED, world_rank(), &sites_[size]);
     }

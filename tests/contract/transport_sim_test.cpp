@@ -163,15 +163,25 @@ TEST_CASE("sim does every kind of damage, and counts it", "[contract][sim]") {
     CHECK((changed > 50 && changed < 200));
     CHECK(changed == counters.truncated);
   }
-  SECTION("death of the connection") {
-    faults.reset = 0.01;
-    const SimCounters counters = send(faults);
-    CHECK(counters.resets == 1);
-    CHECK(counters.delivered < kFrames);
-    for (int node : {0, 1}) {
-      REQUIRE(world.log(node).closed.size() == 1);
-      CHECK(world.log(node).closed[0].reason == CloseReason::Reset);
-    }
+}
+
+TEST_CASE("sim ends connections, and counts it", "[contract][sim]") {
+  World world(wan_options());
+  const EndpointId endpoint = world.connect();
+  const std::vector<std::byte> payload = pattern_bytes(500, 1);
+  constexpr std::uint64_t kFrames = 1000;
+  Faults faults;
+  faults.reset = 0.01;
+  world.network.set_faults(faults);
+  for (std::uint64_t i = 0; i < kFrames; ++i) world.at(0).post(endpoint, number_header(i), payload, i + 1);
+  world.run();
+  CHECK(world.log(0).sent_once(1, kFrames));
+  const SimCounters counters = world.network.counters();
+  CHECK(counters.resets == 1);
+  CHECK(counters.delivered < kFrames);
+  for (int node : {0, 1}) {
+    REQUIRE(world.log(node).closed.size() == 1);
+    CHECK(world.log(node).closed[0].reason == CloseReason::Reset);
   }
 }
 

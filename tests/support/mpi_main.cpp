@@ -3,6 +3,7 @@
 // each whether it failed anywhere; the exit code is the worst of all ranks. A test case that hangs for a minute (say,
 // because another rank failed in the middle of it) is named and ends the job.
 #define CATCH_CONFIG_RUNNER
+#define OMPI_SKIP_MPICXX 1
 #include <mpi.h>
 
 #include <chrono>
