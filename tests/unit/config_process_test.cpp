@@ -32,28 +32,6 @@ address = "127.0.0.1:2000"
 bind = "127.0.0.2"
 )";
 
-Config good(const lhConfig_t* config, const Variables& variables, const Given& given = {}) {
-  auto result = resolve(config, environment_of(variables), given);
-  INFO(result.status().text());
-  REQUIRE(result.ok());
-  return *result;
-}
-
-std::string bad(const lhConfig_t* config, const Variables& variables, lhResult_t code = lhInvalidArgument) {
-  auto result = resolve(config, environment_of(variables), {});
-  REQUIRE_FALSE(result.ok());
-  INFO(result.status().text());
-  CHECK(result.status().code() == code);
-  return result.status().text();
-}
-
-lhConfig_t two_sites() {
-  lhConfig_t config = LH_CONFIG_INITIALIZER;
-  config.site = "wisconsin";
-  config.sites = kSites;
-  return config;
-}
-
 }  // namespace
 
 TEST_CASE("loopback uses file and wan only", "[unit][config]") {
