@@ -214,11 +214,16 @@ TEST_CASE("when a rank 0 is cancelled, its ranks learn it", "[contract][bootstra
   Rank& leader = job.at(0, 0);
   Rank& other = job.at(0, 1);
   std::optional<Result<Blobs>> ends[2];
+  std::promise<void> leader_is_through;
   const auto work = [&](Rank* rank, std::optional<Result<Blobs>>* end) {
     Rendezvous rendezvous(rank->config, rank->cancelled);
     const TimeNs deadline = steady_now() + kLong;
     if (!rendezvous.open().ok() || !rendezvous.site_exchange().all_gather({}, deadline).ok()) return;
-    if (rank == &other) leader.cancelled = true;
+    if (rank == &leader) leader_is_through.set_value();
+    if (rank == &other) {
+      leader_is_through.get_future().wait();  // its first round must not be what is cancelled
+      leader.cancelled = true;
+    }
     end->emplace(rendezvous.site_exchange().all_gather({}, deadline));
   };
   std::thread first(work, &leader, &ends[0]);
