@@ -19,7 +19,8 @@ std::vector<std::byte> started(Message::Kind kind) { return {static_cast<std::by
 /// What another rank's failure is to this one.
 lhResult_t code_of(std::uint32_t code) {
   constexpr std::array kKept{lhInvalidArgument, lhInvalidUsage, lhRemoteError, lhTimeout, lhAuthFailed, lhUnsupported};
-  const auto* found = std::find(kKept.begin(), kKept.end(), static_cast<lhResult_t>(code));
+  const auto* found = std::find_if(kKept.begin(), kKept.end(),
+                                   [&](lhResult_t known) { return static_cast<std::uint32_t>(known) == code; });
   return found == kKept.end() ? lhRemoteError : *found;
 }
 

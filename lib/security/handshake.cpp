@@ -66,7 +66,8 @@ std::vector<std::byte> copy(ConstBytes bytes) { return {bytes.begin(), bytes.end
 /// What an unauthenticated peer may make of this side.
 lhResult_t refusal_code(std::uint16_t code) {
   constexpr std::array kAllowed{lhAuthFailed, lhUnsupported, lhInvalidArgument, lhInvalidUsage};
-  const auto* found = std::find(kAllowed.begin(), kAllowed.end(), static_cast<lhResult_t>(code));
+  const auto* found = std::find_if(kAllowed.begin(), kAllowed.end(),
+                                   [&](lhResult_t known) { return static_cast<std::uint32_t>(known) == code; });
   return found == kAllowed.end() ? lhRemoteError : *found;
 }
 
