@@ -77,7 +77,8 @@ const Codec* find(lhCodec_t id) {
 }
 
 const Codec* on_wire(std::uint32_t id) {
-  return id == kFloatSums ? &kFloatSumsCodec : find(static_cast<lhCodec_t>(id & 15));
+  if (id == kFloatSums) return &kFloatSumsCodec;
+  return id <= lhCodecLossless ? find(static_cast<lhCodec_t>(id)) : nullptr;
 }
 
 const Codec& fallback() { return kCodecs[0]; }

@@ -33,7 +33,9 @@ std::string describe(const wire::Announcement& a) {
   const bool reduces = collective == plan::Collective::AllReduce || collective == plan::Collective::ReduceScatter;
   if (reduces) text += fmt::format(", {}", name(kOps, a.op));
   if (collective == plan::Collective::Broadcast) text += fmt::format(", root={}", a.root);
-  if (a.codec != lhCodecNone) text += fmt::format(", codec {}", codec::name_of(static_cast<lhCodec_t>(a.codec)));
+  const bool known = a.codec <= lhCodecLossless;
+  if (a.codec != lhCodecNone)
+    text += fmt::format(", codec {}", known ? codec::name_of(static_cast<lhCodec_t>(a.codec)) : "?");
   if (a.scope == lhScopeRail) text += ", rail scope";
   return text + ")";
 }

@@ -78,6 +78,7 @@ void naive_half(std::byte* dst, const std::vector<const std::byte*>& sources, st
 
 void naive_reduce(std::byte* dst, const std::vector<const std::byte*>& sources, std::size_t count, lhDataType_t type,
                   lhRedOp_t op, std::uint64_t divisor) {
+  if (count == 0) return;
   if (sources.size() == 1 && (op != lhAvg || divisor <= 1)) {  // one source is copied, NaN payloads included
     std::memcpy(dst, sources[0], count * kernels::size_of(type));
     return;
