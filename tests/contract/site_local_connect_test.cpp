@@ -232,6 +232,27 @@ TEST_CASE("strangers are turned away and counted, and disturb nobody", "[contrac
   for (const Fd& stranger : strangers) CHECK(::recv(stranger.get(), &answer, 1, 0) <= 0);
 }
 
+TEST_CASE("a rank is joined once", "[contract][site]") {
+  auto listener = LocalListener::open();
+  REQUIRE(listener.ok());
+  std::vector<Fd> callers;
+  for (const std::uint32_t rank : {0U, 0U, 1U}) {
+    callers.push_back(call(listener->name()));
+    LocalHello hello = good_hello();
+    hello.rank = rank;
+    REQUIRE(send_hello(callers.back().get(), hello, good_memory().get()));
+  }
+  const std::atomic<bool> cancelled{false};
+  auto channels = connect_peers(*listener, peers_for(2, {"rank 0", "rank 1", listener->name()}), cancelled);
+  REQUIRE(channels.ok());
+  CHECK((*channels)[0] != nullptr);
+  CHECK((*channels)[1] != nullptr);
+  CHECK(listener->dropped() == 1);
+  char answer = 0;
+  CHECK(::recv(callers[0].get(), &answer, 1, 0) == 1);
+  CHECK(::recv(callers[1].get(), &answer, 1, 0) <= 0);
+}
+
 TEST_CASE("a hello may come in pieces", "[contract][site]") {
   std::array<int, 2> ends{};
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) == 0);
@@ -244,6 +265,12 @@ TEST_CASE("a hello may come in pieces", "[contract][site]") {
   CHECK(receiver.receive(near.get()) == HelloReceiver::State::Incomplete);
   SECTION("but not without its memory") {
     REQUIRE(::send(far.get(), bytes.data() + 5, bytes.size() - 5, MSG_NOSIGNAL) > 0);
+    CHECK(receiver.receive(near.get()) == HelloReceiver::State::Bad);
+  }
+  SECTION("and not with two files") {
+    const Fd memory = good_memory();
+    REQUIRE(send_hello(far.get(), good_hello(), memory.get()));
+    REQUIRE(send_hello(far.get(), good_hello(), memory.get()));
     CHECK(receiver.receive(near.get()) == HelloReceiver::State::Bad);
   }
   SECTION("and not ended early") {

@@ -10,7 +10,6 @@
 
 namespace longhaul::testing {
 
-
 inline void check_frames_of_every_size_arrive_whole(const TransportFactory& factory) {
   Bench bench(factory);
   bench.listen();

@@ -14,6 +14,17 @@ TEST_CASE("a thousand 1 MiB frames cross UCX both ways unharmed", "[contract][uc
   check_bulk_both_ways(loopback_pair, 1000, 1 << 20, 8);
 }
 
+TEST_CASE("a 16 MiB frame is posted, not negotiated", "[contract][ucx]") {
+  // The receiving side drops a rendezvous, so arrival shows that there was none.
+  Bench bench(loopback_pair);
+  bench.listen();
+  const Bench::Ends ends = bench.connect();
+  const std::vector<std::byte> payload = pattern_bytes(16 << 20, 2);
+  bench.pair.a->post(ends.at_a, number_header(1), payload, 1);
+  REQUIRE(bench.run_until([&] { return bench.at_b.frames.size() == 1 && bench.at_a.sent_once(1, 1); }));
+  CHECK(same_bytes(bench.at_b.frames[0].payload(), payload));
+}
+
 TEST_CASE("UCX options that cannot work are refused with a text", "[contract][ucx]") {
   const auto text_for = [](const transport::UcxOptions& options) {
     const auto made = transport::make_ucx_transport(options);

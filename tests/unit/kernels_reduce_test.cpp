@@ -212,7 +212,8 @@ TEST_CASE("integer sums and products wrap; averages truncate toward zero", "[uni
   CHECK(reduced<std::int32_t>({3, 4}, lhInt32, lhAvg, 2) == 3);
   CHECK(reduced<std::int8_t>({-128, 0}, lhInt8, lhAvg, 2) == -64);
   CHECK(reduced<std::int8_t>({-128, 0}, lhInt8, lhAvg, 128) == -1);
-  CHECK(reduced<std::int8_t>({-128, 0}, lhInt8, lhAvg, 1000) == 0);
+  CHECK(reduced<std::int8_t>({-128, 0}, lhInt8, lhAvg, 257) == 0);  // 257 is 1 in 8 bits
+  CHECK(reduced<std::int32_t>({-5, 0}, lhInt32, lhAvg, (std::uint64_t{1} << 32) + 1) == 0);
   CHECK(reduced<std::uint64_t>({~std::uint64_t{0}, 0}, lhUint64, lhAvg, 2) == 0x7fffffffffffffff);
   CHECK(reduced<std::int64_t>({std::numeric_limits<std::int64_t>::min(), 0}, lhInt64, lhAvg, 3) ==
         -3074457345618258602);

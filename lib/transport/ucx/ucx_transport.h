@@ -5,8 +5,9 @@
 // chosen here (context.cpp) unless the user set the variable: LONGHAUL_UCX_TLS and the like for this library alone,
 // UCX_TLS and the like for every UCX in the process. UCX does not survive fork().
 //
-// UCX trusts whoever reaches its ports (docs/security must say so): nothing in this folder makes them safe to expose to
-// strangers. Firewall the port range to the sites that take part.
+// UCX trusts whoever reaches its ports and speaks its protocol: such a peer can crash the process or write its memory,
+// before anything above this layer sees a byte. door.h keeps accidents out of the listener; only a firewall or a VPN
+// that admits nobody but the job's machines to the port range keeps attackers out.
 #pragma once
 
 #include <cstdint>
