@@ -17,6 +17,7 @@ bool Engine::start_chunks() {
       ++next_chunk_;
       take_early(operation, &run);
       moved = true;
+      if (failed()) return true;  // an early contribution did not fit: nothing is left to start
     }
   }
   return moved;
@@ -32,6 +33,7 @@ bool Engine::collect_chunks() {
       // The announcement of that call says more, and was sent before its data.
       const int peer = group_->mismatched_peer();
       drain_control(peer);
+      if (failed()) return true;  // it did, and `run` is gone
       fail(error(lhInvalidUsage, "{} sent data of another call than #{}, which {} is in",
                  members_.who(members_.topology.rank(members_.site(), peer)), run.operation->sequence,
                  members_.who(members_.rank)));

@@ -145,7 +145,7 @@ T reduce_integers(const std::vector<T>& x, lhRedOp_t op) {
 }
 
 template <typename T>
-bool is_reduction(T got, const std::vector<T>& x, lhRedOp_t op, bool partials) {
+bool is_reduction(T got, const std::vector<T>& x, lhRedOp_t op) {
   if constexpr (kIsInteger<T>) {
     return got == reduce_integers(x, op);
   } else {
@@ -158,28 +158,26 @@ bool is_reduction(T got, const std::vector<T>& x, lhRedOp_t op, bool partials) {
       extreme = op == lhMax ? std::max(extreme, value) : std::min(extreme, value);
     }
     if (op == lhMax || op == lhMin) return value_of(got) == extreme;
-    // 16-bit floats are summed in fp32 and rounded once; before that, the sums of sites of several ranks are, because
-    // they cross the WAN in the caller's type.
+    // 16-bit floats are summed in fp32 and rounded once, at the end.
     const auto n = static_cast<long double>(x.size());
     const long double step = std::is_same_v<T, double> ? 0x1p-52L : 0x1p-23L, last = kEpsilon<T>;
     if (op == lhProd) return std::fabs(value_of(got) - product) <= n * last * std::fabs(product);
     const long double divisor = op == lhAvg ? n : 1;
-    const long double rounding = last / 2 * (std::fabs(sum) * 1.01L + (partials && sizeof(T) == 2 ? sizes : 0));
+    const long double rounding = last / 2 * std::fabs(sum) * 1.01L;
     return std::fabs(value_of(got) - sum / divisor) <= (rounding + n * step * sizes) / divisor;
   }
 }
 
-/// Number of elements of `got` that are not the reduction of the inputs' elements from `offset` on. `partials`: sums of
-/// several sites, some of them of several ranks.
+/// Number of elements of `got` that are not the reduction of the inputs' elements from `offset` on.
 inline std::size_t count_wrong(lhDataType_t type, lhRedOp_t op, const std::byte* got, std::size_t count,
-                               const std::vector<Buffer>& inputs, std::size_t offset = 0, bool partials = false) {
+                               const std::vector<Buffer>& inputs, std::size_t offset = 0) {
   return with_type(type, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
     std::vector<T> x(inputs.size());
     std::size_t wrong = 0;
     for (std::size_t i = 0; i < count; ++i) {
       for (std::size_t r = 0; r < inputs.size(); ++r) x[r] = load<T>(inputs[r].data(), offset + i);
-      if (!is_reduction(load<T>(got, i), x, op, partials)) ++wrong;
+      if (!is_reduction(load<T>(got, i), x, op)) ++wrong;
     }
     return wrong;
   });
