@@ -91,6 +91,12 @@ void abort_while_waiting() {
   longhaul::Request pending = comms[0].all_reduce_async(values);  // rank 1 does not take part
   comms[0].abort();
   expect("rank 0", lhAborted, [&] { pending.wait(); });
+  // Rank 1 hears of it within milliseconds; a program that is busy elsewhere asks from time to time.
+  lhResult_t heard = lhSuccess;
+  for (int tries = 0; tries < 5000 && heard == lhSuccess; ++tries) {
+    longhaul::check(lhCommGetAsyncError(comms[1].handle(), &heard));
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   expect("rank 1", lhRemoteError, [&] { comms[1].barrier(); });
 }
 

@@ -26,8 +26,12 @@
 #define LH_API
 #endif
 
+/* Callers pass any number: in C++ an enumeration without a fixed type would make reading it undefined behaviour. */
 #ifdef __cplusplus
+#define LH_ENUM enum : int
 extern "C" {
+#else
+#define LH_ENUM enum
 #endif
 
 typedef struct lhComm* lhComm_t;          /* one rank's membership in one group of sites */
@@ -35,7 +39,7 @@ typedef struct lhRequest* lhRequest_t;    /* one operation in flight */
 typedef struct CUstream_st* lhStream_t;   /* a cudaStream_t; NULL on a host communicator */
 
 /* 0..8 equal NCCL's ncclResult_t by value. */
-typedef enum {
+typedef LH_ENUM {
   lhSuccess = 0,
   lhUnhandledCudaError = 1,
   lhSystemError = 2,
@@ -53,7 +57,7 @@ typedef enum {
 } lhResult_t;
 
 /* Values equal NCCL's ncclDataType_t. */
-typedef enum {
+typedef LH_ENUM {
   lhInt8 = 0,
   lhUint8 = 1,
   lhInt32 = 2,
@@ -68,11 +72,11 @@ typedef enum {
 
 /* lhAvg sums, then divides once by the number of ranks (of sites in the rail scope); integers truncate toward zero.
  * Integer sums and products wrap as in NCCL. lhMax and lhMin of anything with NaN are NaN. */
-typedef enum { lhSum = 0, lhProd = 1, lhMax = 2, lhMin = 3, lhAvg = 4 } lhRedOp_t;
+typedef LH_ENUM { lhSum = 0, lhProd = 1, lhMax = 2, lhMin = 3, lhAvg = 4 } lhRedOp_t;
 
 /* What crosses the WAN. Formats: docs/wire-format.md. A codec named where loss is not allowed (integers, fp64, Prod, Max,
  * Min) is ignored. */
-typedef enum {
+typedef LH_ENUM {
   lhCodecDefault = 0, /* what the configuration says (wan.codec), which applies from wan.min_compress_bytes upwards */
   lhCodecNone = 1,    /* exact */
   lhCodecBf16 = 2,    /* 16 bits a value */
@@ -83,7 +87,7 @@ typedef enum {
   lhCodecLossless = 7
 } lhCodec_t;
 
-typedef enum {
+typedef LH_ENUM {
   lhScopeDefault = 0, /* = lhScopeGlobal */
   lhScopeGlobal = 1,  /* reduce inside every site, exchange between sites, gather inside every site */
   lhScopeRail = 2     /* only across sites: the input is this rank's already reduced shard (FSDP, HSDP, ZeRO) */

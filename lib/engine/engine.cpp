@@ -117,7 +117,8 @@ TimeNs Engine::next_event() const {
   if (group_) next = std::min(next, group_->next_event());
   for (std::uint64_t s = first_operation_; s < next_operation_; ++s) {
     const Operation& operation = operations_[s % kMaxOperations];
-    if (!operation.finished) next = std::min(next, operation.request->deadline);
+    // A deadline that has passed is held for a moment, see check_deadlines().
+    if (!operation.finished) next = std::min(next, std::max(operation.request->deadline, now_ + 10 * kMillisecond));
   }
   if (leaving_ != Leaving::No) next = std::min({next, leave_deadline_, now_ + 2 * kMillisecond});
   if (telling_) next = std::min(next, now_ + kMillisecond);

@@ -75,6 +75,7 @@ class Engine final : private LinkEvents {
   void check_announcement(Operation* operation, int rank, bool in_site, const wire::Announcement& theirs);
   bool complete_finished();
   void check_deadlines(TimeNs now);
+  bool waits_only_for_its_site(const Operation& operation);
   std::string missing_text(const Operation& operation, TimeNs now);
   std::string stage_text(const Operation& operation);
 

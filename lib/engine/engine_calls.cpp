@@ -19,8 +19,8 @@ void Engine::take_commands() {
     if (leaving) leave_deadline_ = leave_requested_;
   }
   if (aborting) {
-    fail(error(lhAborted, "lhCommAbort was called on this rank"), members_.who(members_.rank) + " aborted its communicator",
-         lhRemoteError);
+    fail(error(lhAborted, "lhCommAbort was called on this rank"),
+         members_.who(members_.rank) + " aborted its communicator", lhRemoteError);
   }
   if (leaving) {
     leaving_ = Leaving::Requested;
@@ -51,6 +51,12 @@ Operation* Engine::find(std::uint64_t sequence) {
 }
 
 namespace {
+
+/// A living peer is heard every half second.
+constexpr TimeNs kSilence = 3 * kSecond / 2;
+
+/// After its deadline, for a rank that cannot know the culprit.
+constexpr TimeNs kGrace = 200 * kMillisecond;
 
 /// Exact sums of 16-bit floats stay fp32 between sites where a site's sum may need it.
 std::uint32_t wire_codec(const plan::Plan& plan) {
@@ -160,10 +166,21 @@ void Engine::check_deadlines(TimeNs now) {
   for (std::uint64_t s = first_operation_; s < next_operation_ && !failed(); ++s) {
     const Operation& operation = *find(s);
     if (operation.finished || now < operation.request->deadline) continue;
+    if (waits_only_for_its_site(operation) && now < operation.request->deadline + kGrace) continue;
     fail(error(lhTimeout, "{} (call #{}) timed out at {}: {}",
                function_name(static_cast<std::uint8_t>(operation.request->call.collective)), s,
                members_.who(members_.rank), missing_text(operation, now)));
   }
+}
+
+/// The other sites' part of the call is done here: a rank of this site that still waits for them knows better who is
+/// late, and gets a moment to say so.
+bool Engine::waits_only_for_its_site(const Operation& operation) {
+  for (std::uint64_t n = std::max(first_chunk_, operation.first_chunk); n < next_chunk_; ++n) {
+    const ChunkRun& run = run_at(n);
+    if (run.operation == &operation && run.stage != Stage::Done) return run.stage == Stage::Distribute;
+  }
+  return false;
 }
 
 /// Who is to blame, as far as this rank can tell: "stage agree: rank 1 of site atlanta has not called it".
@@ -173,19 +190,22 @@ std::string Engine::missing_text(const Operation& operation, TimeNs now) {
     text += (text.empty() ? "" : "; ") + members_.who(rank) + " " + what;
   };
   for (int rank = 0; rank < members_.topology.ranks(); ++rank) {
-    if (rank == members_.rank || operation.heard[static_cast<std::size_t>(rank)]) continue;
+    if (rank == members_.rank) continue;
+    const bool heard = operation.heard[static_cast<std::size_t>(rank)];
     link::Session* session = links_ ? links_->session(rank) : nullptr;
     if (in_site(rank)) {
-      add(rank, "has not called it");
+      if (!heard) add(rank, "has not called it");
     } else if (session && !session->connected()) {
       add(rank, "is not connected (" + session->last_trouble() + ")");
-    } else if (session && now - session->last_heard() > 2 * kSecond) {
+    } else if (session && now - session->last_heard() > kSilence) {
       add(rank, fmt::format("has been silent for {:.1f} s", static_cast<double>(now - session->last_heard()) / 1e9));
-    } else if (session) {
+    } else if (session && !heard) {
       add(rank, "or another rank of its site has not called it");
     }
   }
-  return text.empty() ? stage_text(operation) : "stage agree: " + text;
+  const bool agreed = operation.site_heard == members_.site_size() - 1 && operation.wan_heard == wan_peers_.size();
+  if (!agreed) return "stage agree: " + text;
+  return stage_text(operation) + (text.empty() ? "" : "; " + text);
 }
 
 std::string Engine::stage_text(const Operation& operation) {
@@ -197,8 +217,8 @@ std::string Engine::stage_text(const Operation& operation) {
                                    run.chunk.index, operation.plan->chunk_count());
     for (int rank : wan_peers_) {
       const Range overlap = run.missing > 0 ? work_.expected_overlap(run, rank) : Range{};
-      const bool there = std::any_of(run.arrivals.begin(), run.arrivals.end(),
-                                     [&](const Held& held) { return held.rank == rank; });
+      const bool there =
+          std::any_of(run.arrivals.begin(), run.arrivals.end(), [&](const Held& held) { return held.rank == rank; });
       if (!overlap.empty() && !there) text += ", waiting for " + members_.who(rank);
     }
     if (run.results_missing > 0 && run.missing == 0) text += ", waiting for other ranks of this site";

@@ -72,8 +72,12 @@ void Engine::on_failure_notice(int rank, ConstBytes payload) {
     ++counters_.dropped_frames;
     return;
   }
-  const std::string text = notice->text.empty() ? members_.who(rank) + " failed" : notice->text;
-  fail(Status(notice->code, text));
+  std::string text = notice->text.empty() ? members_.who(rank) + " failed" : notice->text;
+  // Whoever times out first may only see a site that is late; a neighbour of the late rank knows which one it is.
+  const bool waiting = first_operation_ < next_operation_;
+  if (notice->code == lhTimeout && waiting)
+    text += fmt::format("; seen from {}: {}", members_.who(members_.rank), missing_text(*find(first_operation_), now_));
+  fail(Status(notice->code, std::move(text)));
 }
 
 void Engine::on_goodbye(int rank, const wire::Message& message) {
