@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake --install: library, headers, find_package(longhaul), pkg-config longhaul, all_reduce_perf.
+# cmake --install: library, headers, find_package(longhaul), pkg-config longhaul, all_reduce_perf, longhaul.
 include(CMakePackageConfigHelpers)
 
 install(TARGETS longhaul EXPORT longhaulTargets
@@ -17,4 +17,7 @@ configure_file(cmake/longhaul.pc.in ${CMAKE_BINARY_DIR}/longhaul.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/longhaul.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 if(LH_BUILD_BENCHMARKS)
   install(TARGETS all_reduce_perf DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+if(LH_BUILD_TOOLS)
+  install(TARGETS longhaul_tool DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()

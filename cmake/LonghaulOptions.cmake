@@ -2,6 +2,7 @@
 # Options, and the flags every target of this project is compiled with.
 option(LH_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(LH_BUILD_BENCHMARKS "Build all_reduce_perf" ${PROJECT_IS_TOP_LEVEL})
+option(LH_BUILD_TOOLS "Build the longhaul command" ${PROJECT_IS_TOP_LEVEL})
 option(LH_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
 option(LH_BUILD_FUZZERS "Build the fuzz targets (needs clang)" OFF)
 option(LH_WERROR "Treat warnings as errors" ${PROJECT_IS_TOP_LEVEL})

@@ -70,7 +70,8 @@ TEST_CASE("a missing rank is named at every rank of every site", "[contract][boo
         job.at(0, 2).present = false;
       },
       [](Job& job) {
-        // The time it then names is what was left when it began to wait, which is a little less on a busy machine.
+        // Whichever site's patience ends first finds the words, and the other repeats them. The time named is what was left
+        // when the wait began, a little less on a busy machine.
         const std::string expected =
             "site wisconsin: rank 2 of 4 did not join at 127.0.0.1:" + std::to_string(job.site_port(0)) +
             " within ";
@@ -80,7 +81,6 @@ TEST_CASE("a missing rank is named at every rank of every site", "[contract][boo
           CHECK(rank->code() == lhTimeout);
           const bool named = contains(rank->text(), expected) || contains(rank->text(), "up but its rank 2 is missing");
           CHECK(named);
-          CHECK((rank->config.site == 1 || contains(rank->text(), expected)));
         }
       });
 }
