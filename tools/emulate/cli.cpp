@@ -73,7 +73,10 @@ void add_exec(CLI::App* emulate, const std::shared_ptr<std::string>& name, std::
   exec->add_option("site", *site, "the site's name")->required();
   exec->add_option("command", *command, "the command and its arguments")->required();
   exec->positionals_at_end();
-  exec->callback([=] { *run = [=] { return run_exec(*name, *site, *command); }; });
+  exec->callback([=] {
+    if (!command->empty() && command->front() == "--") command->erase(command->begin());
+    *run = [=] { return run_exec(*name, *site, *command); };
+  });
 }
 
 }  // namespace

@@ -75,13 +75,14 @@ class Service {
 
   json set(const json& request) {
     const std::string from_name = request.value("from", "*"), to_name = request.value("to", "*");
+    const json changes = request.value("settings", json::object());
     int matched = 0;
     for (int from = 0; from < hub_.site_count(); ++from) {
       for (int to = 0; to < hub_.site_count(); ++to) {
         if (from == to || !matches(from_name, from) || !matches(to_name, to)) continue;
         ++matched;
         PathSettings settings = hub_.path(from, to).settings();
-        for (const auto& [name, value] : request.value("settings", json::object()).items())
+        for (const auto& [name, value] : changes.items())
           if (Status status = apply_setting(&settings, name, value.is_string() ? value.get<std::string>() : value.dump()); !status.ok())
             return {{"error", status.text()}};
         hub_.path(from, to).set(settings);

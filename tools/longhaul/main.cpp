@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // longhaul: the command-line tools around the library.
+#include <fmt/format.h>
 #include <longhaul/longhaul.h>
 
-#include <cstdio>
+#include <functional>
 
 #include "emulate/cli.h"
 
