@@ -47,6 +47,7 @@ Json config_json(const Options& options, const RunInfo& run) {
             {"step_bytes", options.step_bytes},
             {"iterations", options.iterations},
             {"warmup_iterations", options.warmup},
+            {"average", options.across},
             {"validation_checks", options.checks},
             {"mode", run.mode},
             {"sites", run.sites},

@@ -103,7 +103,7 @@ Bench::Timed Bench::time_calls(const Case& row, const Problem& problem, bool in_
   timed.wire = wire_between(before, stats());
   std::vector<double> all(mine.size() * static_cast<std::size_t>(team_->size()));
   team_->all_gather(mine.data(), all.data(), mine.size() * sizeof(double));
-  timed.times_us = summarise(slowest_rank(all, mine.size()));
+  timed.times_us = summarise(across_ranks(all, mine.size(), static_cast<Across>(options_.across)));
   return timed;
 }
 

@@ -48,6 +48,8 @@ void add_flags(CLI::App* app, Options* options, Texts* texts) {
       ->check(CLI::Range(1, 1'000'000));
   app->add_option("-w,--warmup_iters", options->warmup, "calls before them (default 1)")
       ->check(CLI::Range(0, 1'000'000));
+  app->add_option("-a,--average", options->across, "time of a call: 0 rank 0's, 1 mean of all ranks, 2 min, 3 max (default 1)")
+      ->check(CLI::Range(0, 3));
   app->add_option("-c,--check", options->checks, "verified calls of each size; 0: none (default 1)")
       ->check(CLI::Range(0, 1000));
   app->add_option("-o,--op", texts->ops, "sum, prod, max, min, avg, a list, or all (default sum)");

@@ -18,13 +18,18 @@ Times summarise(std::vector<double> samples) {
   return times;
 }
 
-std::vector<double> slowest_rank(const std::vector<double>& all, std::size_t iterations) {
-  std::vector<double> slowest(iterations, 0);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    double& slot = slowest[i % iterations];
-    slot = std::max(slot, all[i]);
+std::vector<double> across_ranks(const std::vector<double>& all, std::size_t iterations, Across across) {
+  std::vector<double> times(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(iterations));
+  if (across == Across::Rank0) return times;
+  for (std::size_t i = iterations; i < all.size(); ++i) {
+    double& slot = times[i % iterations];
+    if (across == Across::Min) slot = std::min(slot, all[i]);
+    if (across == Across::Max) slot = std::max(slot, all[i]);
+    if (across == Across::Mean) slot += all[i];
   }
-  return slowest;
+  if (across == Across::Mean)
+    for (double& time : times) time *= static_cast<double>(iterations) / static_cast<double>(all.size());
+  return times;
 }
 
 double algorithm_bandwidth(double bytes, double microseconds) {

@@ -18,8 +18,13 @@ struct Times {
 /// `samples` is not empty.
 Times summarise(std::vector<double> samples);
 
-/// Per iteration the slowest rank: all[rank * iterations + i].
-std::vector<double> slowest_rank(const std::vector<double>& all, std::size_t iterations);
+/// nccl-tests' -a, by value. Mean is the default because ranks at two sites cannot begin together: no barrier is more precise
+/// than a one-way delay. Whoever begins early waits longer by just what the other waits less, so the mean is the time that the
+/// operation takes, and the maximum contains how badly the barrier aimed.
+enum class Across { Rank0 = 0, Mean = 1, Min = 2, Max = 3 };
+
+/// One time for each iteration: all[rank * iterations + i].
+std::vector<double> across_ranks(const std::vector<double>& all, std::size_t iterations, Across across);
 
 /// GB/s (1e9) of `bytes` in `microseconds`; 0 where the time is 0.
 double algorithm_bandwidth(double bytes, double microseconds);

@@ -48,7 +48,8 @@ std::string legend(const Options& options) {
   const std::string wan = wan_text(options.wan);
   text += fmt::format("# WAN: {}; link between two sites, each direction: {}{}\n", wan.empty() ? "as configured" : wan,
                       link_text(options.link), options.link_is_emulated ? " (emulated)" : "");
-  text += "# time: median over the iterations of the slowest rank.\n";
+  constexpr const char* kAcross[] = {"rank 0", "the mean over the ranks", "the fastest rank", "the slowest rank"};
+  text += fmt::format("# time: median over the iterations of {} (-a).\n", kAcross[options.across]);
   text +=
       "# L: time of a perfect program on a TCP link: payload bytes in one direction after the codec / (0.95 x rate) + "
       "rtt/2;\n"

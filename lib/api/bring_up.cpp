@@ -11,13 +11,22 @@
 #include "engine/session_channel.h"
 #include "site/host/local_connect.h"
 #include "transport/shaped.h"
+#include "transport/ucx/sockets.h"
 #include "transport/ucx/ucx_transport.h"
 
 namespace longhaul::api {
 namespace {
 
 constexpr std::uint64_t kDefaultWindow = 16 << 20;
-constexpr int kDefaultStreams = 4;
+/// What counts on a link is how many connections it carries in all. With BBR four fill it and more only queue up against each
+/// other (docs/results); loss-based congestion control needs many to survive a loss.
+constexpr int kFlowsWithBbr = 4;
+constexpr int kFlowsWithout = 16;
+/// Always a second one, on which a copy can overtake what the first holds up.
+constexpr int kLeastStreams = 2;
+constexpr int kMostStreams = 16;
+/// See link::SessionOptions: real sockets keep a stream busy by themselves.
+constexpr std::uint64_t kStreamQueue = 512 << 10;
 /// A rank of this machine that has not joined by shared memory after this long is reached another way.
 constexpr TimeNs kLocalJoin = 2 * kSecond;
 
@@ -35,7 +44,8 @@ Result<std::unique_ptr<transport::Transport>> make_transport(const config::Wan& 
   auto ucx = transport::make_ucx_transport({.bind_host = wan.bind,
                                             .advertise_host = wan.advertise,
                                             .first_port = wan.ports.first,
-                                            .last_port = wan.ports.last});
+                                            .last_port = wan.ports.last,
+                                            .congestion = wan.congestion});
   if (!ucx.ok() || !wan.emulate.active()) return ucx;
   // The link is the site's: each of its ranks gets an equal share of the rate.
   auto shaped = std::make_unique<transport::ShapedTransport>(
@@ -76,6 +86,8 @@ class BringUp {
   void start_engine();
   Status meet_everybody();
   std::vector<engine::LinkPeer> link_peers() const;
+  std::uint64_t rate_share(int peer) const;
+  int automatic_streams(int peer) const;
   bool crosses_wan(int rank) const { return directory_.site_of(rank) != config_.site; }
 
   lhComm* comm_;
@@ -118,6 +130,7 @@ Status BringUp::listen() {
       return error(lhSystemError, "no random numbers from OpenSSL");
   card_.wan_host = address->host;
   card_.wan_port = address->port;
+  card_.wan_data_ports = address->data_ports;
   card_.machine = bootstrap::machine_identity();
   card_.local_socket = local_ ? local_->name() : "";
   card_.config_text = config::shared_text(config_);
@@ -200,13 +213,36 @@ std::vector<engine::LinkPeer> BringUp::link_peers() const {
   std::vector<engine::LinkPeer> peers;
   for (const int rank : ranks) {
     const bootstrap::RankCard& card = directory_.cards[static_cast<std::size_t>(rank)];
-    link::SessionOptions options = session_options(config_.wan);
+    link::SessionOptions options = session_options(config_.wan, 0);
+    if (config_.wan.streams == 0) options.streams = members.rank > rank ? automatic_streams(rank) : kMostStreams;
     options.peer_name = fmt::format("{} ({}:{})", members.who(rank), card.wan_host, card.wan_port);
     options.dialer = members.rank > rank;
-    if (!crosses_wan(rank)) options.streams = 1;
-    peers.push_back({rank, card.instance, {card.wan_host, card.wan_port}, std::move(options)});
+    if (crosses_wan(rank))
+      options.rate_limit = rate_share(rank);
+    else
+      options.streams = 1;
+    if (!config_.wan.emulate.active()) options.stream_queue_bytes = kStreamQueue;
+    peers.push_back({rank, card.instance, {card.wan_host, card.wan_port, card.wan_data_ports}, std::move(options)});
   }
   return peers;
+}
+
+/// Of a pair of ranks: the dialing one decides.
+int BringUp::automatic_streams(int peer) const {
+  const plan::Topology& topology = comm_->members.topology;
+  const int pairs = std::min(topology.size_of(config_.site), topology.size_of(topology.site_of(peer)));
+  const bool bbr = config_.wan.congestion == "bbr" || (config_.wan.congestion == "auto" && transport::congestion_control_allowed("bbr"));
+  return std::clamp((bbr ? kFlowsWithBbr : kFlowsWithout) / pairs, kLeastStreams, kMostStreams);
+}
+
+/// wan.rate_limit is for the whole link from this site to another: every pair of ranks gets an equal part. Bytes a second.
+std::uint64_t BringUp::rate_share(int peer) const {
+  const plan::Topology& topology = comm_->members.topology;
+  std::uint64_t pairs = 0;
+  for (int i = 0; i < topology.size_of(config_.site); ++i)
+    for (const int one : plan::wan_peers(topology, topology.rank(config_.site, i))) pairs += topology.site_of(one) == topology.site_of(peer);
+  const std::uint64_t limit = config_.wan.rate_limit_bits_per_s / 8;
+  return limit == 0 ? 0 : std::max<std::uint64_t>(1, limit / std::max<std::uint64_t>(1, pairs));
 }
 
 void BringUp::start_engine() {
@@ -251,10 +287,11 @@ Status BringUp::meet_everybody() {
 
 }  // namespace
 
-link::SessionOptions session_options(const config::Wan& wan) {
+link::SessionOptions session_options(const config::Wan& wan, int streams) {
   link::SessionOptions options;
-  options.streams = wan.streams ? wan.streams : kDefaultStreams;
+  options.streams = wan.streams ? wan.streams : std::max(streams, 1);
   options.window_bytes = std::max(wan.window_bytes ? wan.window_bytes : kDefaultWindow, 4 * largest_payload(wan));
+  options.stream_queue_bytes = std::max<std::uint64_t>(options.window_bytes / static_cast<std::uint64_t>(options.streams) / 2, 1);
   options.ride_through = wan.ride_through_ns;
   return options;
 }
@@ -262,7 +299,7 @@ link::SessionOptions session_options(const config::Wan& wan) {
 engine::EngineOptions engine_options(const config::Wan& wan) {
   engine::EngineOptions options;
   options.chunk_bytes = wan.chunk_bytes;
-  options.blob_bytes = 2 * session_options(wan).window_bytes;
+  options.blob_bytes = 2 * session_options(wan, 1).window_bytes;
   return options;
 }
 

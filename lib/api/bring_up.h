@@ -25,7 +25,8 @@ Status bring_up(lhComm* comm, const config::Config& config, SiteWays ways);
 lhResult_t start(lhComm_t* out, std::unique_ptr<lhComm> comm, config::Config config, SiteWays ways);
 
 /// Window, streams and slots where nothing is configured.
-link::SessionOptions session_options(const config::Wan& wan);
+/// `streams`: where wan.streams is automatic.
+link::SessionOptions session_options(const config::Wan& wan, int streams);
 engine::EngineOptions engine_options(const config::Wan& wan);
 std::size_t largest_payload(const config::Wan& wan);
 /// The library's own barrier, which ends a bring-up.

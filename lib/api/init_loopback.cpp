@@ -52,8 +52,7 @@ void start_rank(lhComm* comm, const std::shared_ptr<transport::Network>& network
     if (wan) {
       std::vector<engine::LinkPeer> peers;
       for (const int rank : plan::wan_peers(members.topology, members.rank)) {
-        link::SessionOptions options = session_options(comm->wan);
-        if (comm->wan.streams == 0) options.streams = 1;  // memory has no congestion control to share out
+        link::SessionOptions options = session_options(comm->wan, 1);  // memory has no congestion control to share out
         options.peer_name = members.who(rank);
         options.dialer = members.rank > rank;
         peers.push_back({rank, static_cast<std::uint64_t>(rank) + 1,

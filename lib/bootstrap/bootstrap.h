@@ -23,6 +23,7 @@ struct RankCard {
   std::uint64_t instance = 0;  ///< random; tells a restarted process from the one that left
   std::string wan_host;        ///< where its transport listens
   std::uint16_t wan_port = 0;
+  std::vector<std::uint16_t> wan_data_ports;  ///< where it accepts data connections
   std::string machine;       ///< equal for ranks that may share memory
   std::string local_socket;  ///< abstract Unix socket for ranks of the same machine
   std::string config_text;   ///< config::shared_text

@@ -10,6 +10,7 @@ namespace {
 constexpr std::size_t kMaxName = 255;
 constexpr std::size_t kMaxConfig = 64 * 1024;
 constexpr std::uint32_t kMaxSites = 64;
+constexpr std::uint32_t kMaxDataPorts = 64;
 
 void put_u64(std::vector<std::byte>* out, std::uint64_t value) {
   put_u32(out, static_cast<std::uint32_t>(value));
@@ -30,12 +31,25 @@ bool get_text(ByteReader* reader, std::size_t most, std::string* text) {
   return !reader->failed();
 }
 
+bool get_ports(ByteReader* reader, std::vector<std::uint16_t>* ports) {
+  const std::uint32_t count = reader->u32();
+  if (reader->failed() || count > kMaxDataPorts) return false;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::uint32_t port = reader->u32();
+    if (port > 0xffff) return false;
+    ports->push_back(static_cast<std::uint16_t>(port));
+  }
+  return !reader->failed();
+}
+
 /// Everything but config_text.
 void put_card(std::vector<std::byte>* out, const RankCard& card) {
   put_u32(out, card.site);
   put_u32(out, card.site_rank);
   put_u64(out, card.instance);
   put_u32(out, card.wan_port);
+  put_u32(out, static_cast<std::uint32_t>(card.wan_data_ports.size()));
+  for (const std::uint16_t one : card.wan_data_ports) put_u32(out, one);
   put_text(out, card.wan_host);
   put_text(out, card.machine);
   put_text(out, card.local_socket);
@@ -47,7 +61,7 @@ bool get_card(ByteReader* reader, RankCard* card) {
   card->instance = reader->u64();
   const std::uint32_t port = reader->u32();
   card->wan_port = static_cast<std::uint16_t>(port);
-  return port <= 0xffff && get_text(reader, kMaxName, &card->wan_host) && get_text(reader, kMaxName, &card->machine) &&
+  return port <= 0xffff && get_ports(reader, &card->wan_data_ports) && get_text(reader, kMaxName, &card->wan_host) && get_text(reader, kMaxName, &card->machine) &&
          get_text(reader, kMaxName, &card->local_socket);
 }
 
@@ -61,6 +75,8 @@ Result<std::vector<std::byte>> encode_card(const RankCard& card) {
   if (card.config_text.size() > kMaxConfig)
     return error(lhInvalidArgument, "the configuration is {} bytes long: at most {}", card.config_text.size(),
                  kMaxConfig);
+  if (card.wan_data_ports.size() > kMaxDataPorts)
+    return error(lhInvalidArgument, "data comes in at {} ports: at most {}", card.wan_data_ports.size(), kMaxDataPorts);
   std::vector<std::byte> out;
   put_card(&out, card);
   put_text(&out, card.config_text);

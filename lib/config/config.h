@@ -50,6 +50,7 @@ struct Wan {
   TimeNs timeout_ns = 60 * kSecond;
   TimeNs ride_through_ns = 30 * kSecond;
   std::uint64_t rate_limit_bits_per_s = 0;  ///< 0: none
+  std::string congestion = "auto";  ///< TCP congestion control: a name, "auto" (bbr where allowed) or "system"
   bool encryption_off_explicit = false;     ///< "off" was written, not just defaulted
   PortRange ports;
   std::string bind;       ///< IPv4 address to listen on; empty: all

@@ -2,6 +2,7 @@
 // Setters, getters and limits of the [wan] keys.
 #include "config/keys.h"
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -99,6 +100,15 @@ Status set_rate_limit(std::string_view text, Wan* wan) {
   return store(parse_rate(text), &wan->rate_limit_bits_per_s);
 }
 
+Status set_congestion(std::string_view text, Wan* wan) {
+  const std::string_view word = trimmed(text);
+  const bool plain = std::all_of(word.begin(), word.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; });
+  if (word.empty() || word.size() > 15 || !plain)
+    return error(lhInvalidArgument, "{} is no congestion control: write auto, system, or a name such as bbr or cubic", in_quotes(word));
+  wan->congestion = word;
+  return {};
+}
+
 Status set_encryption(std::string_view text, Wan* wan) {
   static constexpr std::array<std::string_view, 4> kKnown{"off", "aes-256-gcm", "aes-128-gcm", "chacha20-poly1305"};
   const std::string_view word = trimmed(text);
@@ -158,7 +168,7 @@ Status set_emulate_loss(std::string_view text, Wan* wan) { return store(parse_pr
 
 std::string rate_or_none(std::uint64_t rate) { return rate == 0 ? "none" : rate_text(rate); }
 
-constexpr std::array<Key, 15> kKeys{{
+constexpr std::array<Key, 16> kKeys{{
     {"codec", set_codec, [](const Wan& w) { return std::string(codec::name_of(w.codec)); }, true},
     {"min_compress_bytes", set_min_compress_bytes, [](const Wan& w) { return std::to_string(w.min_compress_bytes); },
      true},
@@ -168,6 +178,7 @@ constexpr std::array<Key, 15> kKeys{{
     {"timeout", set_timeout, [](const Wan& w) { return duration_text(w.timeout_ns); }, false},
     {"ride_through", set_ride_through, [](const Wan& w) { return duration_text(w.ride_through_ns); }, false},
     {"rate_limit", set_rate_limit, [](const Wan& w) { return rate_or_none(w.rate_limit_bits_per_s); }, false},
+    {"congestion", set_congestion, [](const Wan& w) { return w.congestion; }, false},
     {"encryption", set_encryption, [](const Wan&) { return std::string("off"); }, true},
     {"ports", set_ports, [](const Wan& w) { return ports_text(w.ports); }, false},
     {"bind", set_bind, [](const Wan& w) { return w.bind; }, false},

@@ -12,7 +12,7 @@ constexpr std::uint64_t kReorderSlack = 3;
 
 }  // namespace
 
-SendWindow::SendWindow(std::size_t frames) : records_(frames), acknowledged_order_(kMaxStreams, 0) {}
+SendWindow::SendWindow(std::size_t frames) : records_(frames), acknowledged_order_(kMaxStreams, 0), stalled_(kMaxStreams, false) {}
 
 void SendWindow::push(const wire::Message& message, ConstBytes inline_payload, Blob blob, ConstBytes payload) {
   LH_CHECK(!full());
@@ -61,12 +61,15 @@ void SendWindow::left(std::uint64_t sequence, TimeNs now) {
   if (record.state == Record::State::InFlight) record.sent = now;
 }
 
-void SendWindow::mark_acknowledged(std::uint64_t sequence) {
+void SendWindow::mark_acknowledged(std::uint64_t sequence, TimeNs now) {
   Record& record = at(sequence);
   if (record.state == Record::State::Acknowledged) return;
   if (record.state == Record::State::Waiting) --lost_;  // an earlier transmission had arrived after all
   record.state = Record::State::Acknowledged;
   record.blob = {};
+  stalled_[static_cast<std::size_t>(record.stream)] = false;
+  if (record.transmissions == 1 && record.sent != kNever)
+    slowest_ = slowest_ == kNever ? now - record.sent : std::max(slowest_, now - record.sent);
   auto& highest = acknowledged_order_[static_cast<std::size_t>(record.stream)];
   highest = std::max(highest, record.order);
 }
@@ -76,20 +79,22 @@ void SendWindow::mark_lost(Record* record) {
   ++lost_;
 }
 
-void SendWindow::acknowledge(std::uint64_t cumulative, ConstBytes bitmap) {
+TimeNs SendWindow::acknowledge(std::uint64_t cumulative, ConstBytes bitmap, TimeNs now) {
+  slowest_ = kNever;
   // A peer that acknowledges what was never sent is damaged or hostile: believe nothing of it.
-  if (cumulative >= next_new_) return;
-  for (std::uint64_t s = base_; s <= cumulative; ++s) mark_acknowledged(s);
+  if (cumulative >= next_new_) return kNever;
+  for (std::uint64_t s = base_; s <= cumulative; ++s) mark_acknowledged(s, now);
   bool gaps = false;
   for (std::size_t i = 0; i < bitmap.size() * 8; ++i) {
     const std::uint64_t s = cumulative + 1 + i;
     if (s >= next_new_) break;
     if (s < base_ || !(std::to_integer<unsigned>(bitmap[i / 8]) >> (i % 8) & 1)) continue;
-    mark_acknowledged(s);
+    mark_acknowledged(s, now);
     gaps = true;
   }
   while (base_ < next_new_ && at(base_).state == Record::State::Acknowledged) ++base_;
   if (gaps) find_overtaken();
+  return slowest_;
 }
 
 void SendWindow::find_overtaken() {
@@ -101,6 +106,7 @@ void SendWindow::find_overtaken() {
 }
 
 void SendWindow::stream_lost(int stream) {
+  stalled_[static_cast<std::size_t>(stream)] = false;
   for (std::uint64_t s = base_; s < next_new_; ++s) {
     Record& record = at(s);
     if (record.state == Record::State::InFlight && record.stream == stream) mark_lost(&record);
@@ -112,7 +118,9 @@ void SendWindow::expire(TimeNs now, TimeNs timeout) {
     Record& record = at(s);
     if (record.state != Record::State::InFlight || record.sent == kNever) continue;
     const int doublings = std::min(record.transmissions - 1, 4);
-    if (now - record.sent >= timeout << doublings) mark_lost(&record);
+    if (now - record.sent < timeout << doublings) continue;
+    stalled_[static_cast<std::size_t>(record.stream)] = true;
+    mark_lost(&record);
   }
 }
 

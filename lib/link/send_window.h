@@ -57,12 +57,15 @@ class SendWindow {
   void left(std::uint64_t sequence, TimeNs now);
 
   /// Acknowledges everything up to `cumulative` and the bits of `bitmap` (bit i = cumulative + 1 + i). Frames overtaken on
-  /// their own stream by a few acknowledged ones become Waiting again. Total over any values a peer may send.
-  void acknowledge(std::uint64_t cumulative, ConstBytes bitmap);
+  /// their own stream by a few acknowledged ones become Waiting again. Total over any values a peer may send. Returns how
+  /// long the slowest of the frames acknowledged now took since it left, of those sent once; kNever: none.
+  TimeNs acknowledge(std::uint64_t cumulative, ConstBytes bitmap, TimeNs now);
   /// Everything in flight on this stream is to be sent again.
   void stream_lost(int stream);
-  /// Frames that left longer than `timeout` (doubled per transmission) ago are to be sent again.
+  /// Frames that left longer than `timeout` (doubled per transmission) ago are to be sent again, and their streams are stalled
+  /// until something sent on them is acknowledged.
   void expire(TimeNs now, TimeNs timeout);
+  bool stalled(int stream) const { return stalled_[static_cast<std::size_t>(stream)]; }
 
   std::uint64_t oldest() const { return base_; }
   bool in_flight() const { return base_ < next_new_; }
@@ -70,12 +73,14 @@ class SendWindow {
 
  private:
   Record& at(std::uint64_t sequence) { return records_[sequence % records_.size()]; }
-  void mark_acknowledged(std::uint64_t sequence);
+  void mark_acknowledged(std::uint64_t sequence, TimeNs now);
   void mark_lost(Record* record);
   void find_overtaken();
 
   std::vector<Record> records_;
   std::vector<std::uint64_t> acknowledged_order_;  // per stream: highest order known to have arrived
+  std::vector<bool> stalled_;                      // per stream
+  TimeNs slowest_ = kNever;                        // of the present acknowledge()
   std::uint64_t base_ = 1;      // oldest not acknowledged
   std::uint64_t next_ = 1;      // next sequence number to give out
   std::uint64_t next_new_ = 1;  // next that was never transmitted

@@ -3,11 +3,19 @@
 #include "link/session.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace longhaul::link {
 namespace {
 
+/// Where a copy cannot overtake the original, or nothing is known yet.
 constexpr TimeNs kMinRetransmission = 300 * kMillisecond;
+/// A copy on another stream may overtake one that TCP is still repairing; below this it is a busy machine that is late.
+constexpr TimeNs kMinHedge = 20 * kMillisecond;
+/// Copies may cost an eighth of what was sent, and this much before that counts.
+constexpr std::uint64_t kFreeCopies = 4 << 20;
+/// What a rate limit allows at once after a pause.
+constexpr TimeNs kBurst = 2 * kMillisecond;
 /// Sequence gaps beyond what fits a bitmap are told by a later acknowledgement.
 constexpr std::size_t kBitmapBytes = 128;
 
@@ -37,7 +45,8 @@ std::optional<Delivery> Session::on_frame(int stream, ConstBytes header, ConstBy
   counters_.bytes_received += header.size() + payload.size();
   s.heard = last_heard_ = now;
   peer_credit_ = std::max(peer_credit_, frame.credit);
-  window_.acknowledge(frame.acknowledged, frame.type == wire::FrameType::Ack ? decoded->inline_payload : ConstBytes{});
+  note_delivery(window_.acknowledge(frame.acknowledged,
+                                    frame.type == wire::FrameType::Ack ? decoded->inline_payload : ConstBytes{}, now));
   if (frame.type == wire::FrameType::Ping) s.pong_owed = frame.time;
   if (frame.type == wire::FrameType::Pong) note_pong(frame.time, now);
   if (frame.type != wire::FrameType::Data) return std::nullopt;
@@ -73,7 +82,27 @@ void Session::note_left(std::uint64_t sequence, TimeNs now) {
   if (next_expiry_check_ == kNever) next_expiry_check_ = now + retransmission_timeout() / 4;
 }
 
-TimeNs Session::retransmission_timeout() const { return std::max(kMinRetransmission, 4 * rtt_); }
+/// Smoothed mean and deviation as in RFC 6298.
+void Session::note_delivery(TimeNs latency) {
+  if (latency == kNever) return;
+  if (delivery_ == 0) {
+    delivery_ = latency;
+    delivery_deviation_ = latency / 2;
+    return;
+  }
+  delivery_deviation_ += (std::abs(latency - delivery_) - delivery_deviation_) / 4;
+  delivery_ += (latency - delivery_) / 8;
+}
+
+/// TCP repairs one loss in a round trip and a bit, but a lost repair or a lost tail takes 200 ms and more. With another stream
+/// at hand a copy is sent as soon as a frame is late by all that is known about this link.
+TimeNs Session::retransmission_timeout() const {
+  const TimeNs patient = std::max(kMinRetransmission, 4 * rtt_);
+  const bool affordable = window_.resent_bytes() <= kFreeCopies + counters_.bytes_sent / 8;
+  const auto up = std::count_if(streams_.begin(), streams_.end(), [](const Stream& s) { return s.state == Stream::State::Up; });
+  if (up < 2 || delivery_ == 0 || !affordable) return patient;
+  return std::min(patient, std::max({kMinHedge, 2 * rtt_, delivery_ + 4 * delivery_deviation_}));
+}
 
 bool Session::ack_due(TimeNs now) const {
   return ack_now_ || (ack_since_ != kNever && now >= ack_since_ + kAckDelay);
@@ -113,10 +142,19 @@ bool Session::next_control(TimeNs now, Transmission* out) {
 }
 
 bool Session::next_data(TimeNs now, Transmission* out) {
-  const int stream = pick_stream();
-  if (stream < 0) return false;
+  held_by_rate_ = false;
   Record* record = window_.next(peer_credit_);
   if (!record) return false;
+  if (options_.rate_limit != 0 && now < next_allowed_) {
+    held_by_rate_ = true;
+    return false;
+  }
+  const int stream = pick_stream(record->transmissions > 0 ? record->stream : -1);
+  if (stream < 0) return false;
+  if (options_.rate_limit != 0) {
+    const auto bytes = static_cast<double>(record->payload.size() + record->inline_size);
+    next_allowed_ = std::max(next_allowed_, now - kBurst) + static_cast<TimeNs>(bytes * 1e9 / static_cast<double>(options_.rate_limit));
+  }
   Stream& s = streams_[static_cast<std::size_t>(stream)];
   wire::Frame frame;
   frame.type = wire::FrameType::Data;
@@ -150,17 +188,22 @@ void Session::finish(int stream, const wire::Frame& frame, ConstBytes inline_pay
 }
 
 /// Pull-based striping: the stream with the least queued in its transport takes the next frame, so a fast one takes more; none
-/// where all have enough. Two frames each keep a stream busy.
-int Session::pick_stream() const {
-  const std::uint64_t enough = std::max<std::uint64_t>(options_.window_bytes / streams_.size() / 2, 1);
+/// where all have enough. A stalled stream, and for a copy the one that has the original, only where there is no other.
+int Session::pick_stream(int avoid) const {
   int best = -1;
-  std::uint64_t least = enough;
+  bool best_sound = false;
   for (std::size_t i = 0; i < streams_.size(); ++i) {
-    if (streams_[i].state == Stream::State::Up && streams_[i].queued_bytes < least) {
-      least = streams_[i].queued_bytes;
-      best = static_cast<int>(i);
+    const Stream& s = streams_[i];
+    if (s.state != Stream::State::Up) continue;
+    const int index = static_cast<int>(i);
+    const bool sound = index != avoid && !window_.stalled(index);
+    if (best >= 0 && best_sound && !sound) continue;
+    if (best < 0 || (sound && !best_sound) || s.queued_bytes < streams_[static_cast<std::size_t>(best)].queued_bytes) {
+      best = index;
+      best_sound = sound;
     }
   }
+  if (best < 0 || streams_[static_cast<std::size_t>(best)].queued_bytes >= options_.stream_queue_bytes) return -1;
   return best;
 }
 

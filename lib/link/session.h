@@ -32,6 +32,10 @@ struct SessionOptions {
   int streams = 1;
   std::size_t window_frames = 1024;
   std::uint64_t window_bytes = 16 << 20;
+  /// What may wait in the transport for each stream. Little, so that a fast stream takes more of the frames and a stalled one
+  /// holds few; but at least what a transport that gives posts back only on arrival (an emulated link) has under way.
+  std::uint64_t stream_queue_bytes = 512 << 10;
+  std::uint64_t rate_limit = 0;  ///< payload bytes a second; 0: none
   TimeNs ride_through = 30 * kSecond;
 };
 
@@ -95,7 +99,6 @@ class Session {
   TimeNs next_event() const;
 
   bool connected() const;  ///< at least one stream is up
-  bool all_up() const;
   bool idle() const { return window_.empty(); }  ///< everything said has been acknowledged
   bool ack_pending() const { return ack_since_ != kNever || ack_now_; }
   const Status& failure() const { return failure_; }
@@ -124,12 +127,13 @@ class Session {
   bool next_control(TimeNs now, Transmission* out);
   bool next_data(TimeNs now, Transmission* out);
   void note_left(std::uint64_t sequence, TimeNs now);
-  int pick_stream() const;
+  int pick_stream(int avoid) const;
   void finish(int stream, const wire::Frame& frame, ConstBytes inline_payload, ConstBytes payload, Transmission* out);
   void note_pong(std::uint64_t sent, TimeNs now);
   void note_refused(TimeNs now);
   void note_disconnected(TimeNs now);
   void check_liveness(TimeNs now);
+  void note_delivery(TimeNs latency);
   TimeNs retransmission_timeout() const;
   bool ack_due(TimeNs now) const;
 
@@ -148,6 +152,9 @@ class Session {
   bool ack_now_ = false;
   TimeNs next_expiry_check_ = kNever;
   TimeNs rtt_ = 0;
+  TimeNs delivery_ = 0, delivery_deviation_ = 0;  // of frames, from leaving to being acknowledged; smoothed, 0: unknown
+  TimeNs next_allowed_ = 0;                       // by rate_limit
+  bool held_by_rate_ = false;
   TimeNs last_heard_ = 0;
   TimeNs disconnected_since_ = kNever;
   TimeNs refused_since_ = kNever;

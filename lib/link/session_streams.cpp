@@ -73,10 +73,6 @@ bool Session::connected() const {
   return std::any_of(streams_.begin(), streams_.end(), [](const Stream& s) { return s.state == Stream::State::Up; });
 }
 
-bool Session::all_up() const {
-  return std::all_of(streams_.begin(), streams_.end(), [](const Stream& s) { return s.state == Stream::State::Up; });
-}
-
 void Session::on_time(TimeNs now) {
   if (now >= next_expiry_check_) {
     window_.expire(now, retransmission_timeout());
@@ -129,6 +125,7 @@ TimeNs Session::next_event() const {
   TimeNs next = next_expiry_check_;
   for (const Stream& s : streams_)
     if (s.state == Stream::State::Up) next = std::min(next, s.next_ping);
+  if (held_by_rate_) next = std::min(next, next_allowed_);
   if (ack_since_ != kNever && connected()) next = std::min(next, ack_since_ + kAckDelay);
   if (departed_) return next;
   for (const Stream& s : streams_) {

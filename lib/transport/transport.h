@@ -28,6 +28,7 @@ constexpr std::size_t kMaxHeaderBytes = 256;
 struct Address {
   std::string host;  ///< IPv4 address or name
   std::uint16_t port = 0;
+  std::vector<std::uint16_t> data_ports{};  ///< where it accepts data connections, where those are ports of their own
   bool operator==(const Address&) const = default;
 };
 

@@ -38,10 +38,10 @@ TEST_CASE("frames go out once, in order, and are freed by acknowledgement", "[un
   CHECK(window.full());
   CHECK(send_all(&window, 0, &order) == Sequences{1, 2, 3, 4});
   CHECK(window.next(kPlenty) == nullptr);
-  window.acknowledge(2, kNone);
+  window.acknowledge(2, kNone, 0);
   CHECK_FALSE(window.full());
   CHECK(window.oldest() == 3);
-  window.acknowledge(4, kNone);
+  window.acknowledge(4, kNone, 0);
   CHECK(window.empty());
 }
 
@@ -64,14 +64,14 @@ TEST_CASE("what was overtaken on its own stream is lost", "[unit][link]") {
   push(&window, 6);
   send_all(&window, 0, &order);
   const std::array<std::byte, 1> bitmap{std::byte{0b11110}};  // 2..5 of cumulative 0 -> 2, 3, 4, 5
-  window.acknowledge(0, bitmap);
+  window.acknowledge(0, bitmap, 0);
   CHECK(send_all(&window, 0, &order) == Sequences{1});
   SECTION("frames of another stream say nothing about it") {
     std::uint64_t other = 0;
     push(&window, 6);
     CHECK(send_all(&window, 1, &other) == Sequences{7, 8, 9, 10, 11, 12});
     const std::array<std::byte, 2> later{std::byte{0b11011110}, std::byte{0b1111}};
-    window.acknowledge(0, later);
+    window.acknowledge(0, later, 0);
     CHECK(send_all(&window, 0, &order).empty());
   }
 }
@@ -99,12 +99,12 @@ TEST_CASE("acknowledgements of what was never sent are ignored", "[unit][link]")
   SendWindow window(4);
   std::uint64_t order = 0;
   push(&window, 2);
-  window.acknowledge(1, kNone);
+  window.acknowledge(1, kNone, 0);
   CHECK(send_all(&window, 0, &order) == Sequences{1, 2});
-  window.acknowledge(99, kNone);
+  window.acknowledge(99, kNone, 0);
   CHECK(window.oldest() == 1);
   const std::vector<std::byte> all(64, std::byte{0xff});
-  window.acknowledge(0, all);
+  window.acknowledge(0, all, 0);
   CHECK(window.empty());
 }
 
@@ -114,7 +114,7 @@ TEST_CASE("a late acknowledgement cancels the resend", "[unit][link]") {
   push(&window, 2);
   send_all(&window, 0, &order);
   window.stream_lost(0);
-  window.acknowledge(1, kNone);
+  window.acknowledge(1, kNone, 0);
   CHECK(send_all(&window, 0, &order) == Sequences{2});
 }
 

@@ -36,7 +36,7 @@ struct PathSettings {
   double loss = 0;                   ///< share of wire packets lost
   double burst = 1;                  ///< mean number of packets lost in a row (Gilbert's model); 1: independent
   double reorder = 0;                ///< share of packets held back so that later ones overtake
-  std::vector<Outage> outages;
+  std::vector<Outage> outages{};
   bool up = true;
 
   std::uint64_t queue_limit() const;

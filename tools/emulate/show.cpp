@@ -35,8 +35,8 @@ std::string verdict(const json& state) {
   const std::string cost = fmt::format("{:.1f} s CPU in {:.0f} s", cpu, up);
   if (number(state, "refused_writes") > 0)
     return fmt::format("a site did not take {:.0f} packets: the emulator was a bottleneck ({})", number(state, "refused_writes"), cost);
-  if (takes > 0 && late / takes > 0.001)
-    return fmt::format("THE EMULATOR WAS A BOTTLENECK: {} of its deliveries were over 1 ms late, the worst {:.1f} ms ({}): give it a core, or a lower rate",
+  if (takes > 0 && late / takes > 0.01)
+    return fmt::format("the emulator was a bottleneck: {} of its deliveries were over 1 ms late, the worst {:.1f} ms ({}): give it a core, or a lower rate",
                        share(late, takes), worst / 1e6, cost);
   return fmt::format("the emulator kept up: {} of its deliveries were over 1 ms late, the worst {:.1f} ms ({})", share(late, takes), worst / 1e6, cost);
 }

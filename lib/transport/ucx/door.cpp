@@ -2,17 +2,16 @@
 #include "transport/ucx/door.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <linux/filter.h>
 #include <linux/tcp.h>
 #include <sys/socket.h>
 #include <ucp/api/ucp.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <vector>
+
+#include "transport/ucx/sockets.h"
 
 namespace longhaul::transport {
 namespace {
@@ -24,36 +23,11 @@ constexpr std::uint32_t kLeastRequest = kHeaderBytes + 24;
 constexpr std::uint32_t kVersionAt = kHeaderBytes + 8;
 constexpr std::uint32_t kSearchEnd = kHeaderBytes + 40;
 
-struct DirectoryCleanup {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
-
-bool listens_at(int fd, const sockaddr_in& at) {
-  int listens = 0;
-  socklen_t size = sizeof(listens);
-  if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0) return false;
-  sockaddr_in own{};
-  socklen_t own_size = sizeof(own);
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&own), &own_size) != 0) return false;
-  return own.sin_family == AF_INET && own.sin_port == at.sin_port;
-}
-
-bool talks_to(int fd, const sockaddr_in& to) {
-  sockaddr_in peer{};
-  socklen_t size = sizeof(peer);
-  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) != 0 || peer.sin_family != AF_INET) return false;
-  return peer.sin_port == to.sin_port && peer.sin_addr.s_addr == to.sin_addr.s_addr;
-}
-
-/// UCX does not tell its descriptors, so they are looked for among this process's own; -1: none matches.
-int find_socket(bool (*matches)(int, const sockaddr_in&), const sockaddr_in& address) {
-  const std::unique_ptr<DIR, DirectoryCleanup> directory(::opendir("/proc/self/fd"));
-  if (!directory) return -1;
-  while (const dirent* entry = ::readdir(directory.get())) {
-    if (entry->d_name[0] == '.') continue;
-    const int fd = std::atoi(entry->d_name);
-    if (matches(fd, address)) return fd;
-  }
+/// -1: none matches.
+template <typename Matches>
+int find_socket(const Matches& matches) {
+  for (const TcpSocket& socket : tcp_sockets())
+    if (matches(socket)) return socket.fd;
   return -1;
 }
 
@@ -157,9 +131,7 @@ int keep_alive(int fd) {
 
 Result<bool> guard_listener(std::uint16_t port, std::uint64_t client_id) {
   if (!known_format()) return false;
-  sockaddr_in at{};
-  at.sin_port = htons(port);
-  const int fd = find_socket(listens_at, at);
+  const int fd = find_socket([&](const TcpSocket& socket) { return socket.listening && socket.local.sin_port == htons(port); });
   if (fd < 0) return error(lhSystemError, "the listening socket at port {} was not found in /proc/self/fd", port);
   if (attach_filter(fd, client_id) != 0 || keep_alive(fd) != 0) {
     return error(lhSystemError, "the socket at port {} does not take a filter: {}", port, std::strerror(errno));
@@ -168,7 +140,9 @@ Result<bool> guard_listener(std::uint16_t port, std::uint64_t client_id) {
 }
 
 bool sent_a_request(const sockaddr_in& client) {
-  const int fd = find_socket(talks_to, client);
+  const int fd = find_socket([&](const TcpSocket& socket) {
+    return socket.remote.sin_port == client.sin_port && socket.remote.sin_addr.s_addr == client.sin_addr.s_addr;
+  });
   if (fd < 0) return false;
   tcp_info info{};
   socklen_t size = sizeof(info);

@@ -26,7 +26,7 @@ Result<std::unique_ptr<Transport>> make_ucx_transport(const UcxOptions& options)
   return std::unique_ptr<Transport>(std::move(made));
 }
 
-UcxTransport::UcxTransport(const UcxOptions& options) : options_(options) {}
+UcxTransport::UcxTransport(const UcxOptions& options) : options_(options), sockets_(options.congestion) {}
 
 Status UcxTransport::start() {
   Result<ReservedPort> reserved = reserve_port(options_);
@@ -37,6 +37,7 @@ Status UcxTransport::start() {
   Result<std::unique_ptr<Worker>> worker = Worker::create(options_, *this);
   if (!worker.ok()) return worker.take_status();
   worker_ = std::move(*worker);
+  sockets_.add_own_ports(worker_->data_ports());
   return {};
 }
 
@@ -68,7 +69,7 @@ Result<Address> UcxTransport::listen() {
   reserved_.socket = Fd();
   Result<std::uint16_t> port = worker_->listen(options_, reserved_.port);
   if (!port.ok()) return port.take_status();
-  return Address{advertised_host(options_), *port};
+  return Address{advertised_host(options_), *port, worker_->data_ports()};
 }
 
 EndpointId UcxTransport::connect(const Address& address) {
@@ -133,7 +134,7 @@ void UcxTransport::drop_handle(Endpoint& endpoint) {
 bool UcxTransport::on_frame(ucp_ep_h from, ConstBytes header, ConstBytes payload) {
   Endpoint* endpoint = endpoints_.find(from);
   if (endpoint == nullptr) return false;  // closed meanwhile
-  endpoint->spoke = true;
+  if (!std::exchange(endpoint->spoke, true)) untuned_ = true;
   if (payload.empty()) {
     pending_.received(endpoint->id, header, {});
     return false;
@@ -176,6 +177,7 @@ bool UcxTransport::poll(Events& events, TimeNs now) {
   accept_requests();
   handle_failures();
   advance_unsettled();
+  if (std::exchange(untuned_, false)) sockets_.tune();
   return report(events) || moved;
 }
 
@@ -241,6 +243,7 @@ bool UcxTransport::advance(Endpoint& endpoint) {
     endpoint.lookup.reset();
     if (found->ok()) {
       endpoint.address = make_sockaddr(found->value(), remote.port);
+      sockets_.add_peer(found->value(), remote.data_ports);
       dial(endpoint);
     } else {
       fail(endpoint, CloseReason::Failed, found->status().text());

@@ -25,6 +25,7 @@ struct UcxOptions {
       advertise_host;  ///< what others dial (IPv4 address or name); empty: bind_host, else the first interface's
   std::uint16_t first_port = 0;
   std::uint16_t last_port = 0;  ///< listener and data ports, both ends included; 0, 0: any
+  std::string congestion = "system";  ///< of the data sockets: see DataSockets
 };
 
 Result<std::unique_ptr<Transport>> make_ucx_transport(const UcxOptions& options);

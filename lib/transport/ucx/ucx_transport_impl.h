@@ -10,6 +10,7 @@
 #include "transport/ucx/batch.h"
 #include "transport/ucx/endpoint.h"
 #include "transport/ucx/pool.h"
+#include "transport/ucx/sockets.h"
 #include "transport/ucx/worker.h"
 
 namespace longhaul::transport {
@@ -69,6 +70,8 @@ class UcxTransport final : public Transport, private WorkerEvents {
   std::size_t held_bytes_ = 0;
   bool listening_ = false;
   bool reporting_now_ = false;
+  bool untuned_ = false;  ///< a connection has come up whose socket is not set up yet
+  DataSockets sockets_;
   Pool<SendRecord> records_;
   Pool<Held> held_;
   EndpointTable endpoints_;

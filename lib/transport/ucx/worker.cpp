@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/ucx/worker.h"
 
+#include <arpa/inet.h>
+
+#include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <mutex>
 
 #include "base/log.h"
 #include "transport/ucx/address.h"
 #include "transport/ucx/door.h"
+#include "transport/ucx/sockets.h"
 
 namespace longhaul::transport {
 namespace {
@@ -15,6 +21,27 @@ constexpr std::uint64_t kClientId = 0x6c6f6e676861756cULL;  // what a connection
 
 Status ucx_error(const char* what, ucs_status_t status) {
   return error(lhSystemError, "ucx: {}: {}", what, ucs_status_string(status));
+}
+
+std::vector<std::uint16_t> listening_ports() {
+  std::vector<std::uint16_t> ports;
+  for (const TcpSocket& socket : tcp_sockets())
+    if (socket.listening) ports.push_back(ntohs(socket.local.sin_port));
+  std::sort(ports.begin(), ports.end());
+  return ports;
+}
+
+/// Creates a worker and finds out at which ports it accepts data: those that were not listened at before. One at a time, so
+/// that workers made by several threads do not take each other's ports for their own.
+ucs_status_t create_watched(ucp_context_h context, const ucp_worker_params_t& params, ucp_worker_h* worker,
+                            std::vector<std::uint16_t>* ports) {
+  static std::mutex one_at_a_time;
+  const std::lock_guard lock(one_at_a_time);
+  const std::vector<std::uint16_t> before = listening_ports();
+  const ucs_status_t status = ucp_worker_create(context, &params, worker);
+  const std::vector<std::uint16_t> after = listening_ports();
+  std::set_difference(after.begin(), after.end(), before.begin(), before.end(), std::back_inserter(*ports));
+  return status;
 }
 
 }  // namespace
@@ -32,9 +59,11 @@ Result<std::unique_ptr<Worker>> Worker::create(const UcxOptions& options, Worker
   params.flags = UCP_WORKER_FLAG_IGNORE_REQUEST_LEAK;  // sends to silent peers may outlive the drain
   params.client_id = kClientId;
   ucp_worker_h raw = nullptr;
-  const ucs_status_t status = ucp_worker_create(context->get(), &params, &raw);
+  std::vector<std::uint16_t> data_ports;
+  const ucs_status_t status = create_watched(context->get(), params, &raw, &data_ports);
   if (status != UCS_OK) return ucx_error("creating a worker", status);
   auto made = std::make_unique<Worker>(std::move(*context), WorkerHandle(raw), events);
+  made->data_ports_ = std::move(data_ports);
   Status started = made->start();
   if (!started.ok()) return started;
   return made;

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "transport/ucx/context.h"
 #include "transport/ucx/listener.h"
@@ -52,6 +53,8 @@ class Worker {
 
   bool progress() { return ucp_worker_progress(worker_.get()) != 0; }
   bool arm() { return ucp_worker_arm(worker_.get()) == UCS_OK; }
+  /// Where UCX accepts data connections, one port an interface.
+  const std::vector<std::uint16_t>& data_ports() const { return data_ports_; }
   int wait_fd() const { return wait_fd_; }
   std::size_t closes_under_way() const { return closes_under_way_; }
   void stop_listening() { listener_.handle.reset(); }
@@ -70,6 +73,7 @@ class Worker {
 
   WorkerEvents& events_;
   std::size_t closes_under_way_ = 0;
+  std::vector<std::uint16_t> data_ports_;
   int wait_fd_ = -1;
   bool guarded_ = false;
   ContextHandle context_;

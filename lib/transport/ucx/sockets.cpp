@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transport/ucx/sockets.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "base/log.h"
+#include "transport/ucx/address.h"
+
+namespace longhaul::transport {
+namespace {
+
+/// Bytes that may wait unsent in a socket. Little enough that a stream which stalls holds little back and that small frames do
+/// not queue long, enough to keep 10 Gbit/s busy while the engine's thread wakes up.
+constexpr int kUnsentBytes = 512 << 10;
+
+struct DirectoryCleanup {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+bool describe(int fd, TcpSocket* socket) {
+  int protocol = 0, listening = 0;
+  socklen_t size = sizeof protocol;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) != 0 || protocol != IPPROTO_TCP) return false;
+  size = sizeof listening;
+  if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0) return false;
+  size = sizeof socket->local;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&socket->local), &size) != 0 || socket->local.sin_family != AF_INET) return false;
+  size = sizeof socket->remote;
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&socket->remote), &size) != 0) socket->remote = {};
+  socket->fd = fd;
+  socket->listening = listening != 0;
+  return true;
+}
+
+bool set_congestion(int fd, const std::string& name) {
+  return ::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name.data(), static_cast<socklen_t>(name.size())) == 0;
+}
+
+std::string congestion_of(int fd) {
+  char name[16] = {};
+  socklen_t size = sizeof name;
+  return ::getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &size) == 0 ? std::string(name, strnlen(name, sizeof name)) : "";
+}
+
+}  // namespace
+
+std::vector<TcpSocket> tcp_sockets() {
+  std::vector<TcpSocket> found;
+  const std::unique_ptr<DIR, DirectoryCleanup> directory(::opendir("/proc/self/fd"));
+  while (const dirent* entry = directory ? ::readdir(directory.get()) : nullptr) {
+    TcpSocket socket;
+    if (entry->d_name[0] != '.' && describe(std::atoi(entry->d_name), &socket)) found.push_back(socket);
+  }
+  return found;
+}
+
+bool congestion_control_allowed(const std::string& name) {
+  const Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return socket.valid() && set_congestion(socket.get(), name);
+}
+
+void DataSockets::add_peer(in_addr address, const std::vector<std::uint16_t>& ports) {
+  for (const std::uint16_t port : ports) {
+    const bool known = std::any_of(peers_.begin(), peers_.end(), [&](const Peer& peer) {
+      return peer.address.s_addr == address.s_addr && peer.port == port;
+    });
+    if (!known) peers_.push_back({address, port});
+  }
+}
+
+bool DataSockets::is_data(const TcpSocket& socket) const {
+  if (socket.listening || socket.remote.sin_port == 0) return false;
+  if (std::find(own_ports_.begin(), own_ports_.end(), ntohs(socket.local.sin_port)) != own_ports_.end()) return true;
+  return std::any_of(peers_.begin(), peers_.end(), [&](const Peer& peer) {
+    return peer.port == ntohs(socket.remote.sin_port) && peer.address.s_addr == socket.remote.sin_addr.s_addr;
+  });
+}
+
+void DataSockets::tune() {
+  for (const TcpSocket& socket : tcp_sockets())
+    if (is_data(socket)) tune(socket);
+}
+
+void DataSockets::tune(const TcpSocket& socket) {
+  ::setsockopt(socket.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof kUnsentBytes);
+  if (congestion_ == "system" || is_loopback(socket.remote.sin_addr)) return;  // a loopback device loses nothing
+  const std::string wanted = congestion_ == "auto" ? "bbr" : congestion_;
+  if (congestion_of(socket.fd) == wanted) return;
+  if (set_congestion(socket.fd, wanted) || refused_) return;
+  refused_ = true;
+  log_warn(fmt::format(
+      "the connections to other sites use congestion control '{}', because '{}' is not to be had ({}): one lost packet costs them "
+      "much of their rate. As root: modprobe tcp_{}; sysctl -w net.ipv4.tcp_allowed_congestion_control=\"{} cubic reno\"",
+      congestion_of(socket.fd), wanted, std::strerror(errno), wanted, wanted));
+}
+
+}  // namespace longhaul::transport

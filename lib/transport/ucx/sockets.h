@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// UCX's own TCP sockets. UCX does not tell its descriptors and sets neither congestion control nor a bound on unsent bytes, so
+// they are looked for among this process's descriptors: a data socket is one whose own port, or whose peer's, is a port that a
+// transport of this job accepts data at. Other sockets of the process are never touched.
+#pragma once
+
+#include <netinet/in.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+
+namespace longhaul::transport {
+
+struct TcpSocket {
+  int fd = -1;
+  bool listening = false;
+  sockaddr_in local{};
+  sockaddr_in remote{};  ///< port 0: not connected
+};
+
+/// All IPv4 TCP sockets of this process, by descriptor.
+std::vector<TcpSocket> tcp_sockets();
+
+/// Whether a socket of this process may use that congestion control.
+bool congestion_control_allowed(const std::string& name);
+
+class DataSockets {
+ public:
+  /// `congestion`: the name of an algorithm; "auto": bbr where this process may use it; "system": leave it alone.
+  explicit DataSockets(std::string congestion) : congestion_(std::move(congestion)) {}
+
+  /// This transport accepts data at these ports.
+  void add_own_ports(const std::vector<std::uint16_t>& ports) { own_ports_.insert(own_ports_.end(), ports.begin(), ports.end()); }
+  /// The peer at this address accepts data at these ports.
+  void add_peer(in_addr address, const std::vector<std::uint16_t>& ports);
+
+  /// Finds data sockets that are new and sets them up. Cheap enough for every new connection (a look at each descriptor).
+  void tune();
+
+ private:
+  struct Peer {
+    in_addr address{};
+    std::uint16_t port = 0;
+  };
+  bool is_data(const TcpSocket& socket) const;
+  void tune(const TcpSocket& socket);
+
+  std::string congestion_;
+  bool refused_ = false;  // said once
+  std::vector<std::uint16_t> own_ports_;
+  std::vector<Peer> peers_;
+};
+
+}  // namespace longhaul::transport
