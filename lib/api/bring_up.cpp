@@ -25,6 +25,8 @@ constexpr int kFlowsWithout = 16;
 /// Always a second one, on which a copy can overtake what the first holds up.
 constexpr int kLeastStreams = 2;
 constexpr int kMostStreams = 16;
+/// Per rank: 1 MiB, enough to open the congestion windows of its streams, and 0.1 s where a rank has but 100 Mbit/s.
+constexpr std::size_t kWarmUpValues = 256 << 10;
 /// See link::SessionOptions: real sockets keep a stream busy by themselves.
 constexpr std::uint64_t kStreamQueue = 512 << 10;
 /// A rank of this machine that has not joined by shared memory after this long is reached another way.
@@ -272,17 +274,27 @@ void BringUp::start_engine() {
   });
 }
 
-/// One barrier over everything: the communicator is handed out only when every rank of every site is connected.
+/// One all-reduce over everything: the communicator is handed out only when every rank of every site is connected, and its
+/// connections have learned what their link carries. A cold TCP connection costs the first call several round trips.
 Status BringUp::meet_everybody() {
-  engine::Request barrier;
-  prepare_first_barrier(&barrier, deadline_);
-  comm_->runner->submit(&barrier);
-  while (!barrier.finished()) {
+  engine::Request request;
+  prepare_first_call(&request, deadline_);
+  std::vector<float> values;
+  if (comm_->members.topology.sites() > 1) {
+    int largest = 0;
+    for (int site = 0; site < comm_->members.topology.sites(); ++site) largest = std::max(largest, comm_->members.topology.size_of(site));
+    values.resize(kWarmUpValues * static_cast<std::size_t>(largest));
+    request.call = {.collective = plan::Collective::AllReduce, .type = lhFloat32, .count = values.size()};
+    request.send = reinterpret_cast<const std::byte*>(values.data());
+    request.recv = reinterpret_cast<std::byte*>(values.data());
+  }
+  comm_->runner->submit(&request);
+  while (!request.finished()) {
     if (comm_->cancelled.load()) comm_->runner->abort();
     // A short nap keeps lhCommAbort of a starting communicator prompt without a second wake-up path.
     std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
-  return barrier.result.ok() ? Status() : std::move(barrier.result).with("joining the job");
+  return request.result.ok() ? Status() : std::move(request.result).with("joining the job");
 }
 
 }  // namespace
@@ -307,7 +319,7 @@ std::size_t largest_payload(const config::Wan& wan) {
   return static_cast<std::size_t>(wan.chunk_bytes ? wan.chunk_bytes : plan::kDefaultChunkBytes);
 }
 
-void prepare_first_barrier(engine::Request* request, TimeNs deadline) {
+void prepare_first_call(engine::Request* request, TimeNs deadline) {
   request->call = {.collective = plan::Collective::Barrier, .type = lhInt8};
   request->deadline = deadline;
   request->counted = false;

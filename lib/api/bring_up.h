@@ -29,8 +29,8 @@ lhResult_t start(lhComm_t* out, std::unique_ptr<lhComm> comm, config::Config con
 link::SessionOptions session_options(const config::Wan& wan, int streams);
 engine::EngineOptions engine_options(const config::Wan& wan);
 std::size_t largest_payload(const config::Wan& wan);
-/// The library's own barrier, which ends a bring-up.
-void prepare_first_barrier(engine::Request* request, TimeNs deadline);
+/// The library's own first call, a barrier, which ends a bring-up.
+void prepare_first_call(engine::Request* request, TimeNs deadline);
 
 /// Ranks of one site: in-site exchange on host memory is direct, rank to rank.
 constexpr int kMaxSiteSize = 64;

@@ -98,7 +98,7 @@ Status make_all(std::vector<std::unique_ptr<lhComm>>* comms, const plan::Topolog
   const TimeNs deadline = steady_now() + wan.timeout_ns;
   std::vector<engine::Request> barriers(comms->size());
   for (std::size_t i = 0; i < barriers.size(); ++i) {
-    prepare_first_barrier(&barriers[i], deadline);
+    prepare_first_call(&barriers[i], deadline);
     (*comms)[i]->runner->submit(&barriers[i]);
   }
   Status first;

@@ -20,6 +20,7 @@ Links::Links(std::unique_ptr<transport::Transport> transport, security::Credenti
       index_of_rank_.resize(static_cast<std::size_t>(about.rank) + 1, -1);
     index_of_rank_[static_cast<std::size_t>(about.rank)] = static_cast<int>(peers_.size());
     ranks_.push_back(about.rank);
+    transport_->add_peer(about.address);
     peers_.push_back({about, link::Session(about.session), std::vector<transport::EndpointId>(streams, 0)});
     posts += about.session.window_frames;
   }

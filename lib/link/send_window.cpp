@@ -12,7 +12,7 @@ constexpr std::uint64_t kReorderSlack = 3;
 
 }  // namespace
 
-SendWindow::SendWindow(std::size_t frames) : records_(frames), acknowledged_order_(kMaxStreams, 0), stalled_(kMaxStreams, false) {}
+SendWindow::SendWindow(std::size_t frames) : records_(frames), flows_(kMaxStreams) {}
 
 void SendWindow::push(const wire::Message& message, ConstBytes inline_payload, Blob blob, ConstBytes payload) {
   LH_CHECK(!full());
@@ -39,7 +39,7 @@ Record* SendWindow::next(std::uint64_t credit) {
   return &at(next_new_);
 }
 
-void SendWindow::transmitted(Record* record, int stream, std::uint64_t order) {
+void SendWindow::transmitted(Record* record, int stream, std::uint64_t order, TimeNs now) {
   LH_CHECK(record->state == Record::State::Waiting);
   LH_CHECK(stream >= 0 && stream < kMaxStreams);
   if (record->transmissions++ == 0) {
@@ -52,6 +52,8 @@ void SendWindow::transmitted(Record* record, int stream, std::uint64_t order) {
   record->state = Record::State::InFlight;
   record->stream = stream;
   record->order = order;
+  flow_of(*record).pace.on_transmitted(record->cost(), now);
+  record->posted = now;
   record->sent = kNever;
 }
 
@@ -65,17 +67,18 @@ void SendWindow::mark_acknowledged(std::uint64_t sequence, TimeNs now) {
   Record& record = at(sequence);
   if (record.state == Record::State::Acknowledged) return;
   if (record.state == Record::State::Waiting) --lost_;  // an earlier transmission had arrived after all
+  if (record.state == Record::State::InFlight) flow_of(record).pace.on_left(record.cost(), 0, now);
   record.state = Record::State::Acknowledged;
   record.blob = {};
-  stalled_[static_cast<std::size_t>(record.stream)] = false;
-  if (record.transmissions == 1 && record.sent != kNever)
-    slowest_ = slowest_ == kNever ? now - record.sent : std::max(slowest_, now - record.sent);
-  auto& highest = acknowledged_order_[static_cast<std::size_t>(record.stream)];
+  flow_of(record).stalled = false;
+  if (record.transmissions == 1) slowest_ = slowest_ == kNever ? now - record.posted : std::max(slowest_, now - record.posted);
+  std::uint64_t& highest = flow_of(record).acknowledged_order;
   highest = std::max(highest, record.order);
 }
 
-void SendWindow::mark_lost(Record* record) {
+void SendWindow::mark_lost(Record* record, TimeNs now) {
   record->state = Record::State::Waiting;
+  flow_of(*record).pace.on_left(0, record->cost(), now);
   ++lost_;
 }
 
@@ -93,34 +96,36 @@ TimeNs SendWindow::acknowledge(std::uint64_t cumulative, ConstBytes bitmap, Time
     gaps = true;
   }
   while (base_ < next_new_ && at(base_).state == Record::State::Acknowledged) ++base_;
-  if (gaps) find_overtaken();
+  if (gaps) find_overtaken(now);
   return slowest_;
 }
 
-void SendWindow::find_overtaken() {
+void SendWindow::find_overtaken(TimeNs now) {
   for (std::uint64_t s = base_; s < next_new_; ++s) {
     Record& record = at(s);
     if (record.state != Record::State::InFlight) continue;
-    if (record.order + kReorderSlack < acknowledged_order_[static_cast<std::size_t>(record.stream)]) mark_lost(&record);
+    if (record.order + kReorderSlack < flow_of(record).acknowledged_order) mark_lost(&record, now);
   }
 }
 
-void SendWindow::stream_lost(int stream) {
-  stalled_[static_cast<std::size_t>(stream)] = false;
+void SendWindow::stream_lost(int stream, TimeNs now) {
   for (std::uint64_t s = base_; s < next_new_; ++s) {
     Record& record = at(s);
-    if (record.state == Record::State::InFlight && record.stream == stream) mark_lost(&record);
+    if (record.state == Record::State::InFlight && record.stream == stream) mark_lost(&record, now);
   }
+  flows_[static_cast<std::size_t>(stream)].stalled = false;
+  flows_[static_cast<std::size_t>(stream)].pace.reset();
 }
 
-void SendWindow::expire(TimeNs now, TimeNs timeout) {
+void SendWindow::expire(TimeNs now, TimeNs timeout, TimeNs hedge) {
   for (std::uint64_t s = base_; s < next_new_; ++s) {
     Record& record = at(s);
-    if (record.state != Record::State::InFlight || record.sent == kNever) continue;
+    if (record.state != Record::State::InFlight) continue;
     const int doublings = std::min(record.transmissions - 1, 4);
-    if (now - record.sent < timeout << doublings) continue;
-    stalled_[static_cast<std::size_t>(record.stream)] = true;
-    mark_lost(&record);
+    const bool late = record.sent != kNever && now - record.sent >= timeout << doublings;
+    if (!late && (hedge == kNever || now - record.posted < hedge << doublings)) continue;
+    flow_of(record).stalled = true;
+    mark_lost(&record, now);
   }
 }
 

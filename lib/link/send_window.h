@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "link/blob.h"
+#include "link/stream_pace.h"
 #include "wire/frame.h"
 
 namespace longhaul::link {
@@ -34,7 +35,8 @@ struct Record {
   std::size_t inline_size = 0;
   int stream = -1;              ///< where it was sent last
   std::uint64_t order = 0;      ///< position among the frames of that stream
-  TimeNs sent = kNever;         ///< when its last post left this rank; kNever: still queued in the transport
+  TimeNs posted = 0;            ///< when it was given to the transport last
+  TimeNs sent = kNever;         ///< when that post left this rank; kNever: still queued in the transport
   int transmissions = 0;
 
   ConstBytes inline_payload() const { return ConstBytes(inline_bytes).first(inline_size); }
@@ -52,20 +54,21 @@ class SendWindow {
 
   /// The frame to send next under the peer's `credit`, or null. Stays the same until transmitted().
   Record* next(std::uint64_t credit);
-  void transmitted(Record* record, int stream, std::uint64_t order);
+  void transmitted(Record* record, int stream, std::uint64_t order, TimeNs now);
   /// The transport let go of the post of this frame.
   void left(std::uint64_t sequence, TimeNs now);
 
   /// Acknowledges everything up to `cumulative` and the bits of `bitmap` (bit i = cumulative + 1 + i). Frames overtaken on
   /// their own stream by a few acknowledged ones become Waiting again. Total over any values a peer may send. Returns how
-  /// long the slowest of the frames acknowledged now took since it left, of those sent once; kNever: none.
+  /// long the slowest of the frames acknowledged now took since it was posted, of those sent once; kNever: none.
   TimeNs acknowledge(std::uint64_t cumulative, ConstBytes bitmap, TimeNs now);
   /// Everything in flight on this stream is to be sent again.
-  void stream_lost(int stream);
-  /// Frames that left longer than `timeout` (doubled per transmission) ago are to be sent again, and their streams are stalled
-  /// until something sent on them is acknowledged.
-  void expire(TimeNs now, TimeNs timeout);
-  bool stalled(int stream) const { return stalled_[static_cast<std::size_t>(stream)]; }
+  void stream_lost(int stream, TimeNs now);
+  /// Frames that left longer than `timeout` ago, or were posted longer than `hedge` ago (kNever: no matter), both doubled per
+  /// transmission, are to be sent again, and their streams are stalled until something sent on them is acknowledged.
+  void expire(TimeNs now, TimeNs timeout, TimeNs hedge);
+  bool stalled(int stream) const { return flows_[static_cast<std::size_t>(stream)].stalled; }
+  const StreamPace& pace(int stream) const { return flows_[static_cast<std::size_t>(stream)].pace; }
 
   std::uint64_t oldest() const { return base_; }
   bool in_flight() const { return base_ < next_new_; }
@@ -74,13 +77,19 @@ class SendWindow {
  private:
   Record& at(std::uint64_t sequence) { return records_[sequence % records_.size()]; }
   void mark_acknowledged(std::uint64_t sequence, TimeNs now);
-  void mark_lost(Record* record);
-  void find_overtaken();
+  void mark_lost(Record* record, TimeNs now);
+  void find_overtaken(TimeNs now);
+
+  struct Flow {
+    std::uint64_t acknowledged_order = 0;  // highest known to have arrived
+    bool stalled = false;
+    StreamPace pace;
+  };
+  Flow& flow_of(const Record& record) { return flows_[static_cast<std::size_t>(record.stream)]; }
 
   std::vector<Record> records_;
-  std::vector<std::uint64_t> acknowledged_order_;  // per stream: highest order known to have arrived
-  std::vector<bool> stalled_;                      // per stream
-  TimeNs slowest_ = kNever;                        // of the present acknowledge()
+  std::vector<Flow> flows_;     // by stream
+  TimeNs slowest_ = kNever;     // of the present acknowledge()
   std::uint64_t base_ = 1;      // oldest not acknowledged
   std::uint64_t next_ = 1;      // next sequence number to give out
   std::uint64_t next_new_ = 1;  // next that was never transmitted

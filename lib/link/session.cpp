@@ -8,8 +8,6 @@
 namespace longhaul::link {
 namespace {
 
-/// Where a copy cannot overtake the original, or nothing is known yet.
-constexpr TimeNs kMinRetransmission = 300 * kMillisecond;
 /// A copy on another stream may overtake one that TCP is still repairing; below this it is a busy machine that is late.
 constexpr TimeNs kMinHedge = 20 * kMillisecond;
 /// Copies may cost an eighth of what was sent, and this much before that counts.
@@ -73,13 +71,7 @@ void Session::note_pong(std::uint64_t sent, TimeNs now) {
 void Session::on_sent(int stream, std::uint64_t sequence, std::size_t bytes, TimeNs now) {
   Stream& s = streams_[static_cast<std::size_t>(stream)];
   s.queued_bytes -= std::min<std::uint64_t>(s.queued_bytes, bytes);
-  note_left(sequence, now);
-}
-
-/// From here on the frame is waited for.
-void Session::note_left(std::uint64_t sequence, TimeNs now) {
   window_.left(sequence, now);
-  if (next_expiry_check_ == kNever) next_expiry_check_ = now + retransmission_timeout() / 4;
 }
 
 /// Smoothed mean and deviation as in RFC 6298.
@@ -95,13 +87,13 @@ void Session::note_delivery(TimeNs latency) {
 }
 
 /// TCP repairs one loss in a round trip and a bit, but a lost repair or a lost tail takes 200 ms and more. With another stream
-/// at hand a copy is sent as soon as a frame is late by all that is known about this link.
-TimeNs Session::retransmission_timeout() const {
-  const TimeNs patient = std::max(kMinRetransmission, 4 * rtt_);
+/// at hand a copy is sent as soon as a frame is late by all that is known about this link. kNever: a copy could not overtake,
+/// nothing is known yet, or copies have cost enough.
+TimeNs Session::hedge_timeout() const {
   const bool affordable = window_.resent_bytes() <= kFreeCopies + counters_.bytes_sent / 8;
   const auto up = std::count_if(streams_.begin(), streams_.end(), [](const Stream& s) { return s.state == Stream::State::Up; });
-  if (up < 2 || delivery_ == 0 || !affordable) return patient;
-  return std::min(patient, std::max({kMinHedge, 2 * rtt_, delivery_ + 4 * delivery_deviation_}));
+  if (up < 2 || delivery_ == 0 || !affordable) return kNever;
+  return std::max({kMinHedge, 2 * rtt_, delivery_ + 4 * delivery_deviation_});
 }
 
 bool Session::ack_due(TimeNs now) const {
@@ -149,7 +141,7 @@ bool Session::next_data(TimeNs now, Transmission* out) {
     held_by_rate_ = true;
     return false;
   }
-  const int stream = pick_stream(record->transmissions > 0 ? record->stream : -1);
+  const int stream = pick_stream(*record, now);
   if (stream < 0) return false;
   if (options_.rate_limit != 0) {
     const auto bytes = static_cast<double>(record->payload.size() + record->inline_size);
@@ -165,9 +157,10 @@ bool Session::next_data(TimeNs now, Transmission* out) {
   finish(stream, frame, record->inline_payload(), record->payload, out);
   s.queued_bytes += record->payload.size();
   const std::uint64_t sequence = record->sequence;
-  window_.transmitted(record, stream, ++s.order);
+  window_.transmitted(record, stream, ++s.order, now);
   // A frame without payload is copied by the transport and counts as gone at once.
-  if (out->sequence == 0) note_left(sequence, now);
+  if (out->sequence == 0) window_.left(sequence, now);
+  if (next_expiry_check_ == kNever) next_expiry_check_ = now + expiry_interval();
   return true;
 }
 
@@ -187,21 +180,21 @@ void Session::finish(int stream, const wire::Frame& frame, ConstBytes inline_pay
   counters_.bytes_sent += out->header.size + payload.size();
 }
 
-/// Pull-based striping: the stream with the least queued in its transport takes the next frame, so a fast one takes more; none
-/// where all have enough. A stalled stream, and for a copy the one that has the original, only where there is no other.
-int Session::pick_stream(int avoid) const {
+/// The stream that will have delivered the frame first, so a fast one takes more; none where that one has enough queued in its
+/// transport. A stalled stream, and for a copy the one that has the original, only where there is no other.
+int Session::pick_stream(const Record& record, TimeNs now) const {
   int best = -1;
   bool best_sound = false;
+  TimeNs best_time = kNever;
   for (std::size_t i = 0; i < streams_.size(); ++i) {
-    const Stream& s = streams_[i];
-    if (s.state != Stream::State::Up) continue;
+    if (streams_[i].state != Stream::State::Up) continue;
     const int index = static_cast<int>(i);
-    const bool sound = index != avoid && !window_.stalled(index);
-    if (best >= 0 && best_sound && !sound) continue;
-    if (best < 0 || (sound && !best_sound) || s.queued_bytes < streams_[static_cast<std::size_t>(best)].queued_bytes) {
-      best = index;
-      best_sound = sound;
-    }
+    const bool sound = !window_.stalled(index) && (record.transmissions == 0 || index != record.stream);
+    const TimeNs time = window_.pace(index).expected(record.cost(), now);
+    if (best >= 0 && (best_sound != sound ? best_sound : best_time <= time)) continue;
+    best = index;
+    best_sound = sound;
+    best_time = time;
   }
   if (best < 0 || streams_[static_cast<std::size_t>(best)].queued_bytes >= options_.stream_queue_bytes) return -1;
   return best;

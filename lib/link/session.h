@@ -13,6 +13,7 @@
 
 #include <longhaul/longhaul.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,8 @@
 
 namespace longhaul::link {
 
+/// A frame that left this long ago is lost where nothing else is known. A frame that is still queued is not.
+constexpr TimeNs kMinRetransmission = 300 * kMillisecond;
 /// An arrival is acknowledged at the latest this much later; completion never waits for it.
 constexpr TimeNs kAckDelay = kMillisecond;
 
@@ -126,15 +129,16 @@ class Session {
 
   bool next_control(TimeNs now, Transmission* out);
   bool next_data(TimeNs now, Transmission* out);
-  void note_left(std::uint64_t sequence, TimeNs now);
-  int pick_stream(int avoid) const;
+  int pick_stream(const Record& record, TimeNs now) const;
   void finish(int stream, const wire::Frame& frame, ConstBytes inline_payload, ConstBytes payload, Transmission* out);
   void note_pong(std::uint64_t sent, TimeNs now);
   void note_refused(TimeNs now);
   void note_disconnected(TimeNs now);
   void check_liveness(TimeNs now);
   void note_delivery(TimeNs latency);
-  TimeNs retransmission_timeout() const;
+  TimeNs retransmission_timeout() const { return std::max(kMinRetransmission, 4 * rtt_); }
+  TimeNs hedge_timeout() const;
+  TimeNs expiry_interval() const { return std::min(retransmission_timeout(), hedge_timeout()) / 4; }
   bool ack_due(TimeNs now) const;
 
   SessionOptions options_;
@@ -152,7 +156,7 @@ class Session {
   bool ack_now_ = false;
   TimeNs next_expiry_check_ = kNever;
   TimeNs rtt_ = 0;
-  TimeNs delivery_ = 0, delivery_deviation_ = 0;  // of frames, from leaving to being acknowledged; smoothed, 0: unknown
+  TimeNs delivery_ = 0, delivery_deviation_ = 0;  // of frames, from being posted to being acknowledged; smoothed, 0: unknown
   TimeNs next_allowed_ = 0;                       // by rate_limit
   bool held_by_rate_ = false;
   TimeNs last_heard_ = 0;

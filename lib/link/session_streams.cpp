@@ -22,7 +22,7 @@ constexpr TimeNs kProbeAfter = 500 * kMillisecond;
 void Session::stream_up(int stream, std::uint64_t session_id, TimeNs now) {
   Stream& s = streams_[static_cast<std::size_t>(stream)];
   // The newest authenticated connection wins: the peer may have noticed a break that we have not.
-  if (s.state == Stream::State::Up) window_.stream_lost(stream);
+  if (s.state == Stream::State::Up) window_.stream_lost(stream, now);
   if (s.was_up) ++counters_.reconnects;
   s.state = Stream::State::Up;
   s.was_up = true;
@@ -42,7 +42,7 @@ void Session::stream_up(int stream, std::uint64_t session_id, TimeNs now) {
 
 void Session::stream_down(int stream, bool refused, const std::string& why, TimeNs now) {
   Stream& s = streams_[static_cast<std::size_t>(stream)];
-  if (s.state == Stream::State::Up) window_.stream_lost(stream);
+  if (s.state == Stream::State::Up) window_.stream_lost(stream, now);
   s.state = Stream::State::Down;
   s.queued_bytes = 0;
   s.drop = false;
@@ -75,8 +75,8 @@ bool Session::connected() const {
 
 void Session::on_time(TimeNs now) {
   if (now >= next_expiry_check_) {
-    window_.expire(now, retransmission_timeout());
-    next_expiry_check_ = window_.in_flight() ? now + retransmission_timeout() / 4 : kNever;
+    window_.expire(now, retransmission_timeout(), hedge_timeout());
+    next_expiry_check_ = window_.in_flight() ? now + expiry_interval() : kNever;
   }
   check_liveness(now);
 }

@@ -37,6 +37,7 @@ class ShapedTransport final : public Transport {
   std::size_t waiting() const { return queue_.size(); }
 
   Result<Address> listen() override { return inner_->listen(); }
+  void add_peer(const Address& address) override { inner_->add_peer(address); }
   EndpointId connect(const Address& address) override;
   void post(EndpointId endpoint, ConstBytes header, ConstBytes payload, std::uint64_t cookie) override;
   void close(EndpointId endpoint) override;

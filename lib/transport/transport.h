@@ -96,6 +96,8 @@ class Transport {
 
   /// Starts accepting; returns the address others dial. At most one call.
   virtual Result<Address> listen() = 0;
+  /// Names somebody who may connect or be connected to, so that the transport knows its connections with it from others.
+  virtual void add_peer(const Address& /*address*/) {}
   /// Starts connecting and returns at once; frames may be posted immediately. Failure arrives as on_close.
   virtual EndpointId connect(const Address& address) = 0;
   /// Queues one frame. `header` (at most kMaxHeaderBytes) is copied; `payload` must stay unchanged until on_sent(cookie).

@@ -21,7 +21,7 @@ std::vector<std::uint64_t> send_all(SendWindow* window, int stream, std::uint64_
   std::vector<std::uint64_t> sent;
   while (Record* record = window->next(credit)) {
     sent.push_back(record->sequence);
-    window->transmitted(record, stream, ++*order);
+    window->transmitted(record, stream, ++*order, 0);
   }
   return sent;
 }
@@ -52,7 +52,7 @@ TEST_CASE("credit holds new frames back, not resent ones", "[unit][link]") {
   const std::uint64_t cost = kFrameOverhead + 10;
   CHECK(send_all(&window, 0, &order, 2 * cost) == Sequences{1, 2});
   CHECK(send_all(&window, 0, &order, 3 * cost - 1).empty());
-  window.stream_lost(0);
+  window.stream_lost(0, 0);
   CHECK(send_all(&window, 0, &order, 2 * cost) == Sequences{1, 2});
   CHECK(send_all(&window, 0, &order, 3 * cost) == Sequences{3});
   CHECK(window.resent_bytes() == 20);
@@ -81,17 +81,17 @@ TEST_CASE("time-outs double and only run for frames that have left", "[unit][lin
   std::uint64_t order = 0;
   push(&window, 1);
   send_all(&window, 0, &order);
-  window.expire(100, 10);
+  window.expire(100, 10, kNever);
   CHECK(window.next(kPlenty) == nullptr);
   window.left(1, 0);
-  window.expire(9, 10);
+  window.expire(9, 10, kNever);
   CHECK(window.next(kPlenty) == nullptr);
-  window.expire(10, 10);
+  window.expire(10, 10, kNever);
   CHECK(send_all(&window, 0, &order) == Sequences{1});
   window.left(1, 10);
-  window.expire(29, 10);
+  window.expire(29, 10, kNever);
   CHECK(window.next(kPlenty) == nullptr);
-  window.expire(30, 10);
+  window.expire(30, 10, kNever);
   CHECK(window.next(kPlenty) != nullptr);
 }
 
@@ -113,7 +113,7 @@ TEST_CASE("a late acknowledgement cancels the resend", "[unit][link]") {
   std::uint64_t order = 0;
   push(&window, 2);
   send_all(&window, 0, &order);
-  window.stream_lost(0);
+  window.stream_lost(0, 0);
   window.acknowledge(1, kNone, 0);
   CHECK(send_all(&window, 0, &order) == Sequences{2});
 }

@@ -9,7 +9,7 @@ namespace {
 /// A super-packet is delivered when its last wire packet is through, so one that takes longer than this is cut.
 constexpr TimeNs kLongestPiece = 600 * kMicrosecond;
 constexpr TimeNs kHeldBack = kMillisecond;
-constexpr std::uint64_t kLeastQueue = 256 << 10;
+constexpr std::uint64_t kLeastQueue = 1 << 20;
 
 TimeNs wire_time(std::uint64_t bytes, std::uint64_t rate) {
   return rate == 0 ? 0 : static_cast<TimeNs>(bytes * 8 * static_cast<std::uint64_t>(kSecond) / rate);
@@ -20,7 +20,7 @@ TimeNs wire_time(std::uint64_t bytes, std::uint64_t rate) {
 std::uint64_t PathSettings::queue_limit() const {
   if (queue_bytes) return queue_bytes;
   const double round_trip = static_cast<double>(rate) / 8 * static_cast<double>(2 * delay) / static_cast<double>(kSecond);
-  return std::max(kLeastQueue, static_cast<std::uint64_t>(round_trip));
+  return std::max(kLeastQueue, static_cast<std::uint64_t>(2 * round_trip));
 }
 
 Path::Path(PathSettings settings, std::uint64_t seed, TimeNs start)

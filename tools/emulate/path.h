@@ -32,7 +32,7 @@ struct PathSettings {
   TimeNs delay = 0;                  ///< one way
   TimeNs jitter = 0;                 ///< added to the delay, uniform in [0, jitter]; does not reorder
   std::uint64_t rate = 0;            ///< bits a second of Ethernet frames; 0: unlimited
-  std::uint64_t queue_bytes = 0;     ///< 0: two one-way delays at the rate, at least 256 KiB
+  std::uint64_t queue_bytes = 0;     ///< 0: two round trips at the rate, at least 1 MiB: a deep-buffered router
   double loss = 0;                   ///< share of wire packets lost
   double burst = 1;                  ///< mean number of packets lost in a row (Gilbert's model); 1: independent
   double reorder = 0;                ///< share of packets held back so that later ones overtake

@@ -76,7 +76,7 @@ const std::vector<Setting>& all_settings() {
       {"rate", "RATE", "bits a second of Ethernet frames each way; 0: unlimited",
        [](PathSettings* s, std::string_view t) { return store(config::parse_rate(t), &s->rate); },
        [](const PathSettings& s) { return config::rate_text(s.rate); }},
-      {"queue", "BYTES", "queue before the wire, tail drop; 0: one round trip at the rate, at least 256 KiB",
+      {"queue", "BYTES", "queue before the wire, tail drop; 0: two round trips at the rate, at least 1 MiB",
        [](PathSettings* s, std::string_view t) { return store(config::parse_bytes(t), &s->queue_bytes); },
        [](const PathSettings& s) { return fmt::format("{}", s.queue_limit()); }},
       {"loss", "SHARE", "share of packets lost, 0 to 1",

@@ -68,20 +68,15 @@ bool congestion_control_allowed(const std::string& name) {
   return socket.valid() && set_congestion(socket.get(), name);
 }
 
-void DataSockets::add_peer(in_addr address, const std::vector<std::uint16_t>& ports) {
-  for (const std::uint16_t port : ports) {
-    const bool known = std::any_of(peers_.begin(), peers_.end(), [&](const Peer& peer) {
-      return peer.address.s_addr == address.s_addr && peer.port == port;
-    });
-    if (!known) peers_.push_back({address, port});
-  }
+void DataSockets::add_peer(const Address& address) {
+  for (const std::uint16_t port : address.data_ports) peers_.push_back({parse_ipv4(address.host), port});
 }
 
 bool DataSockets::is_data(const TcpSocket& socket) const {
   if (socket.listening || socket.remote.sin_port == 0) return false;
   if (std::find(own_ports_.begin(), own_ports_.end(), ntohs(socket.local.sin_port)) != own_ports_.end()) return true;
   return std::any_of(peers_.begin(), peers_.end(), [&](const Peer& peer) {
-    return peer.port == ntohs(socket.remote.sin_port) && peer.address.s_addr == socket.remote.sin_addr.s_addr;
+    return peer.port == ntohs(socket.remote.sin_port) && (!peer.address || peer.address->s_addr == socket.remote.sin_addr.s_addr);
   });
 }
 
@@ -91,6 +86,8 @@ void DataSockets::tune() {
 }
 
 void DataSockets::tune(const TcpSocket& socket) {
+  log_debug(fmt::format("data socket {}: port {} to {}:{}", socket.fd, ntohs(socket.local.sin_port), to_text(socket.remote.sin_addr),
+                        ntohs(socket.remote.sin_port)));
   ::setsockopt(socket.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof kUnsentBytes);
   if (congestion_ == "system" || is_loopback(socket.remote.sin_addr)) return;  // a loopback device loses nothing
   const std::string wanted = congestion_ == "auto" ? "bbr" : congestion_;

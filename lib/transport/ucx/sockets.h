@@ -7,10 +7,12 @@
 #include <netinet/in.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
+#include "transport/transport.h"
 
 namespace longhaul::transport {
 
@@ -34,15 +36,15 @@ class DataSockets {
 
   /// This transport accepts data at these ports.
   void add_own_ports(const std::vector<std::uint16_t>& ports) { own_ports_.insert(own_ports_.end(), ports.begin(), ports.end()); }
-  /// The peer at this address accepts data at these ports.
-  void add_peer(in_addr address, const std::vector<std::uint16_t>& ports);
+  /// A peer accepts data at the data ports of this address. Either side may have made a data connection, whoever dialled.
+  void add_peer(const Address& address);
 
   /// Finds data sockets that are new and sets them up. Cheap enough for every new connection (a look at each descriptor).
   void tune();
 
  private:
   struct Peer {
-    in_addr address{};
+    std::optional<in_addr> address;  ///< none: known by name only
     std::uint16_t port = 0;
   };
   bool is_data(const TcpSocket& socket) const;

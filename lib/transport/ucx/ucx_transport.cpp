@@ -243,7 +243,6 @@ bool UcxTransport::advance(Endpoint& endpoint) {
     endpoint.lookup.reset();
     if (found->ok()) {
       endpoint.address = make_sockaddr(found->value(), remote.port);
-      sockets_.add_peer(found->value(), remote.data_ports);
       dial(endpoint);
     } else {
       fail(endpoint, CloseReason::Failed, found->status().text());

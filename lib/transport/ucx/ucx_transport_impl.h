@@ -25,6 +25,7 @@ class UcxTransport final : public Transport, private WorkerEvents {
   Status start();
 
   Result<Address> listen() override;
+  void add_peer(const Address& address) override { sockets_.add_peer(address); }
   EndpointId connect(const Address& address) override;
   void post(EndpointId endpoint, ConstBytes header, ConstBytes payload, std::uint64_t cookie) override;
   void close(EndpointId endpoint) override;
