@@ -18,12 +18,11 @@ namespace longhaul::api {
 namespace {
 
 constexpr std::uint64_t kDefaultWindow = 16 << 20;
-/// What counts on a link is how many connections it carries in all. With BBR four fill it and more only queue up against each
-/// other (docs/results); loss-based congestion control needs many to survive a loss.
-constexpr int kFlowsWithBbr = 4;
-constexpr int kFlowsWithout = 16;
-/// Always a second one, on which a copy can overtake what the first holds up.
-constexpr int kLeastStreams = 2;
+/// What counts on a link is how many connections it carries in all. With BBR four fill 1 Gbit/s over 20 ms in spite of default
+/// socket buffers, and more only queue up against each other; the longer the distance, the less each can carry. Loss-based
+/// congestion control needs four times as many to survive a loss. docs/results has the measurements.
+constexpr TimeNs kRttPerFlow = 5 * kMillisecond;
+constexpr TimeNs kRttPerFlowWithoutBbr = kRttPerFlow / 4;
 constexpr int kMostStreams = 16;
 /// Per rank: 1 MiB, enough to open the congestion windows of its streams, and 0.1 s where a rank has but 100 Mbit/s.
 constexpr std::size_t kWarmUpValues = 256 << 10;
@@ -89,7 +88,7 @@ class BringUp {
   Status meet_everybody();
   std::vector<engine::LinkPeer> link_peers() const;
   std::uint64_t rate_share(int peer) const;
-  int automatic_streams(int peer) const;
+  TimeNs rtt_per_stream(int peer) const;
   bool crosses_wan(int rank) const { return directory_.site_of(rank) != config_.site; }
 
   lhComm* comm_;
@@ -216,7 +215,10 @@ std::vector<engine::LinkPeer> BringUp::link_peers() const {
   for (const int rank : ranks) {
     const bootstrap::RankCard& card = directory_.cards[static_cast<std::size_t>(rank)];
     link::SessionOptions options = session_options(config_.wan, 0);
-    if (config_.wan.streams == 0) options.streams = members.rank > rank ? automatic_streams(rank) : kMostStreams;
+    if (config_.wan.streams == 0) {
+      options.streams = kMostStreams;
+      options.rtt_per_stream = rtt_per_stream(rank);
+    }
     options.peer_name = fmt::format("{} ({}:{})", members.who(rank), card.wan_host, card.wan_port);
     options.dialer = members.rank > rank;
     if (crosses_wan(rank))
@@ -229,12 +231,11 @@ std::vector<engine::LinkPeer> BringUp::link_peers() const {
   return peers;
 }
 
-/// Of a pair of ranks: the dialing one decides.
-int BringUp::automatic_streams(int peer) const {
+TimeNs BringUp::rtt_per_stream(int peer) const {
   const plan::Topology& topology = comm_->members.topology;
   const int pairs = std::min(topology.size_of(config_.site), topology.size_of(topology.site_of(peer)));
   const bool bbr = config_.wan.congestion == "bbr" || (config_.wan.congestion == "auto" && transport::congestion_control_allowed("bbr"));
-  return std::clamp((bbr ? kFlowsWithBbr : kFlowsWithout) / pairs, kLeastStreams, kMostStreams);
+  return (bbr ? kRttPerFlow : kRttPerFlowWithoutBbr) * pairs;
 }
 
 /// wan.rate_limit is for the whole link from this site to another: every pair of ranks gets an equal part. Bytes a second.

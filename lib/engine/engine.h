@@ -61,7 +61,7 @@ class Engine final : private LinkEvents {
 
  private:
   static constexpr std::size_t kMaxOperations = 64;
-  static constexpr std::size_t kMaxChunks = 64;
+  static constexpr std::size_t kMaxChunks = 128;
 
   enum class Leaving { No, Requested, Flushing };
 

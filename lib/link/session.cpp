@@ -66,6 +66,7 @@ void Session::note_pong(std::uint64_t sent, TimeNs now) {
   const TimeNs sample = now - static_cast<TimeNs>(sent);
   if (sample < 0 || sample > 60 * kSecond) return;  // nonsense from the peer
   rtt_ = rtt_ == 0 ? sample : rtt_ + (sample - rtt_) / 8;
+  least_rtt_ = std::min(least_rtt_, sample);
 }
 
 void Session::on_sent(int stream, std::uint64_t sequence, std::size_t bytes, TimeNs now) {
@@ -93,7 +94,7 @@ TimeNs Session::hedge_timeout() const {
   const bool affordable = window_.resent_bytes() <= kFreeCopies + counters_.bytes_sent / 8;
   const auto up = std::count_if(streams_.begin(), streams_.end(), [](const Stream& s) { return s.state == Stream::State::Up; });
   if (up < 2 || delivery_ == 0 || !affordable) return kNever;
-  return std::max({kMinHedge, 2 * rtt_, delivery_ + 4 * delivery_deviation_});
+  return std::max(kMinHedge, delivery_ + std::max(4 * delivery_deviation_, rtt_));
 }
 
 bool Session::ack_due(TimeNs now) const {

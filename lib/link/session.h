@@ -32,7 +32,10 @@ constexpr TimeNs kAckDelay = kMillisecond;
 struct SessionOptions {
   std::string peer_name;  ///< for texts: "site atlanta rank 1 (10.0.2.1:47001)"
   bool dialer = false;    ///< this side opens the streams; the other only probes whether the process still lives
-  int streams = 1;
+  int streams = 1;  ///< at most
+  /// The dialling side opens a stream for every so much of the round trip, two at least: what one connection can have under way
+  /// is bounded by its socket buffers, whatever the distance. 0: all streams at once.
+  TimeNs rtt_per_stream = 0;
   std::size_t window_frames = 1024;
   std::uint64_t window_bytes = 16 << 20;
   /// What may wait in the transport for each stream. Little, so that a fast stream takes more of the frames and a stalled one
@@ -133,6 +136,7 @@ class Session {
   void finish(int stream, const wire::Frame& frame, ConstBytes inline_payload, ConstBytes payload, Transmission* out);
   void note_pong(std::uint64_t sent, TimeNs now);
   void note_refused(TimeNs now);
+  int wanted_streams() const;
   void note_disconnected(TimeNs now);
   void check_liveness(TimeNs now);
   void note_delivery(TimeNs latency);
@@ -156,6 +160,7 @@ class Session {
   bool ack_now_ = false;
   TimeNs next_expiry_check_ = kNever;
   TimeNs rtt_ = 0;
+  TimeNs least_rtt_ = kNever;
   TimeNs delivery_ = 0, delivery_deviation_ = 0;  // of frames, from being posted to being acknowledged; smoothed, 0: unknown
   TimeNs next_allowed_ = 0;                       // by rate_limit
   bool held_by_rate_ = false;

@@ -98,6 +98,13 @@ void Session::check_liveness(TimeNs now) {
   }
 }
 
+int Session::wanted_streams() const {
+  if (options_.rtt_per_stream == 0) return options_.streams;
+  const TimeNs rtt = least_rtt_ == kNever ? 0 : least_rtt_;
+  const TimeNs wanted = std::max<TimeNs>(2, (rtt + options_.rtt_per_stream - 1) / options_.rtt_per_stream);
+  return static_cast<int>(std::min<TimeNs>(wanted, options_.streams));
+}
+
 std::optional<StreamAction> Session::next_action(TimeNs now) {
   if (!failure_.ok()) return std::nullopt;
   for (std::size_t i = 0; i < streams_.size(); ++i) {
@@ -107,7 +114,7 @@ std::optional<StreamAction> Session::next_action(TimeNs now) {
       stream_down(static_cast<int>(i), false, silent ? "nothing heard for 3 s" : "no answer to a connection attempt", now);
       return StreamAction{StreamAction::Kind::Drop, static_cast<int>(i)};
     }
-    if (options_.dialer && !departed_ && s.state == Stream::State::Down && now >= s.retry_at) {
+    if (options_.dialer && !departed_ && static_cast<int>(i) < wanted_streams() && s.state == Stream::State::Down && now >= s.retry_at) {
       s.state = Stream::State::Dialing;
       s.retry_at = now + kDialTimeout;
       return StreamAction{StreamAction::Kind::Dial, static_cast<int>(i)};
@@ -128,9 +135,11 @@ TimeNs Session::next_event() const {
   if (held_by_rate_) next = std::min(next, next_allowed_);
   if (ack_since_ != kNever && connected()) next = std::min(next, ack_since_ + kAckDelay);
   if (departed_) return next;
-  for (const Stream& s : streams_) {
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    const Stream& s = streams_[i];
+    const bool to_dial = options_.dialer && s.state == Stream::State::Down && static_cast<int>(i) < wanted_streams();
     if (s.state == Stream::State::Up) next = std::min(next, s.heard + kStreamSilence + 1);
-    if (s.state == Stream::State::Dialing || (s.state == Stream::State::Down && options_.dialer)) next = std::min(next, s.retry_at);
+    if (s.state == Stream::State::Dialing || to_dial) next = std::min(next, s.retry_at);
   }
   if (!connected() && disconnected_since_ != kNever)
     next = std::min({next, next_probe_, disconnected_since_ + options_.ride_through});

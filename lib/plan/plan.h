@@ -29,7 +29,7 @@ struct Options {
 };
 
 /// Upper bound of a chunk's bytes where nothing is configured.
-constexpr std::uint64_t kDefaultChunkBytes = 1 << 20;
+constexpr std::uint64_t kDefaultChunkBytes = 512 << 10;
 
 struct Chunk {
   std::uint64_t index = 0;

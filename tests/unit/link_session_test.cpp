@@ -148,3 +148,27 @@ TEST_CASE("a rate limit is kept, and used", "[unit][link]") {
   CHECK(pair.now() > 1030 * kMillisecond);
   CHECK(pair.now() < 1100 * kMillisecond);
 }
+
+TEST_CASE("streams are opened by distance", "[unit][link]") {
+  Session session({.peer_name = "B", .dialer = true, .streams = 16, .rtt_per_stream = 10 * kMillisecond});
+  const auto dialled = [&](TimeNs now) {
+    int count = 0;
+    while (const auto action = session.next_action(now)) count += action->kind == StreamAction::Kind::Dial;
+    return count;
+  };
+  CHECK(dialled(0) == 2);
+  session.stream_up(0, 7, 0);
+  Transmission ping;
+  REQUIRE(session.next_transmission(0, &ping));
+  const auto decoded = wire::decode_frame(ping.header.view(), {});
+  REQUIRE(decoded);
+  wire::Frame pong;
+  pong.type = wire::FrameType::Pong;
+  pong.session_id = 7;
+  pong.time = decoded->frame.time;
+  wire::EncodedHeader header;
+  wire::encode_frame(pong, {}, {}, &header);
+  session.on_frame(0, header.view(), {}, 75 * kMillisecond);
+  CHECK(session.rtt() == 75 * kMillisecond);
+  CHECK(dialled(75 * kMillisecond) == 6);
+}

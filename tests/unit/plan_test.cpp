@@ -153,5 +153,5 @@ TEST_CASE("automatic chunks are an eighth of the call within bounds", "[unit][pl
   CHECK(bytes_of(1 << 10) == 4096);
   CHECK(bytes_of(1 << 18) == 128 << 10);
   CHECK(bytes_of(1 << 20) == 512 << 10);
-  CHECK(bytes_of(1 << 26) == 1 << 20);
+  CHECK(bytes_of(1 << 26) == 512 << 10);
 }
