@@ -73,15 +73,17 @@ std::vector<int> connect_all(const Options& options) {
 void exchange(const std::vector<int>& connections, std::size_t bytes, std::vector<char>* buffer) {
   std::size_t to_send = bytes, to_receive = bytes;
   std::vector<pollfd> fds(connections.size());
+  std::vector<bool> ended(connections.size(), false);
   while (to_send > 0 || to_receive > 0) {
     for (std::size_t i = 0; i < fds.size(); ++i)
-      fds[i] = {connections[i], static_cast<short>((to_receive > 0 ? POLLIN : 0) | (to_send > 0 ? POLLOUT : 0)), 0};
+      fds[i] = {ended[i] ? -1 : connections[i], static_cast<short>((to_receive > 0 ? POLLIN : 0) | (to_send > 0 ? POLLOUT : 0)), 0};
     require(::poll(fds.data(), fds.size(), 10000) > 0, "nothing moved for 10 s");
     for (const pollfd& fd : fds) {
       if (fd.revents & POLLIN && to_receive > 0) {
         const ssize_t got = ::recv(fd.fd, buffer->data(), std::min(kPiece, to_receive), MSG_DONTWAIT);
-        require(got > 0 || (got < 0 && errno == EAGAIN), "the other end closed");
+        require(got >= 0 || errno == EAGAIN, "the other end failed");
         if (got > 0) to_receive -= static_cast<std::size_t>(got);
+        if (got == 0) ended[static_cast<std::size_t>(&fd - fds.data())] = true;  // it is done; what it sent may wait in the others
       }
       if (fd.revents & POLLOUT && to_send > 0) {
         const ssize_t sent = ::send(fd.fd, buffer->data(), std::min(kPiece, to_send), MSG_DONTWAIT | MSG_NOSIGNAL);
