@@ -6,28 +6,19 @@
 #include <algorithm>
 #include <chrono>
 
+#include "api/link_options.h"
 #include "base/log.h"
 #include "bootstrap/machine.h"
 #include "engine/session_channel.h"
 #include "site/host/local_connect.h"
 #include "transport/shaped.h"
-#include "transport/ucx/sockets.h"
 #include "transport/ucx/ucx_transport.h"
 
 namespace longhaul::api {
 namespace {
 
-constexpr std::uint64_t kDefaultWindow = 16 << 20;
-/// What counts on a link is how many connections it carries in all. With BBR four fill 1 Gbit/s over 20 ms in spite of default
-/// socket buffers, and more only queue up against each other; the longer the distance, the less each can carry. Loss-based
-/// congestion control needs four times as many to survive a loss. docs/results has the measurements.
-constexpr TimeNs kRttPerFlow = 5 * kMillisecond;
-constexpr TimeNs kRttPerFlowWithoutBbr = kRttPerFlow / 4;
-constexpr int kMostStreams = 16;
 /// Per rank: 1 MiB, enough to open the congestion windows of its streams, and 0.1 s where a rank has but 100 Mbit/s.
 constexpr std::size_t kWarmUpValues = 256 << 10;
-/// See link::SessionOptions: real sockets keep a stream busy by themselves.
-constexpr std::uint64_t kStreamQueue = 512 << 10;
 /// A rank of this machine that has not joined by shared memory after this long is reached another way.
 constexpr TimeNs kLocalJoin = 2 * kSecond;
 
@@ -87,8 +78,6 @@ class BringUp {
   void start_engine();
   Status meet_everybody();
   std::vector<engine::LinkPeer> link_peers() const;
-  std::uint64_t rate_share(int peer) const;
-  TimeNs rtt_per_stream(int peer) const;
   bool crosses_wan(int rank) const { return directory_.site_of(rank) != config_.site; }
 
   lhComm* comm_;
@@ -214,38 +203,13 @@ std::vector<engine::LinkPeer> BringUp::link_peers() const {
   std::vector<engine::LinkPeer> peers;
   for (const int rank : ranks) {
     const bootstrap::RankCard& card = directory_.cards[static_cast<std::size_t>(rank)];
-    link::SessionOptions options = session_options(config_.wan, 0);
-    if (config_.wan.streams == 0) {
-      options.streams = kMostStreams;
-      options.rtt_per_stream = rtt_per_stream(rank);
-    }
+    link::SessionOptions options = crosses_wan(rank) ? wan_session_options(config_.wan, members.topology, config_.site, rank)
+                                                     : lan_session_options(config_.wan);
     options.peer_name = fmt::format("{} ({}:{})", members.who(rank), card.wan_host, card.wan_port);
     options.dialer = members.rank > rank;
-    if (crosses_wan(rank))
-      options.rate_limit = rate_share(rank);
-    else
-      options.streams = 1;
-    if (!config_.wan.emulate.active()) options.stream_queue_bytes = kStreamQueue;
     peers.push_back({rank, card.instance, {card.wan_host, card.wan_port, card.wan_data_ports}, std::move(options)});
   }
   return peers;
-}
-
-TimeNs BringUp::rtt_per_stream(int peer) const {
-  const plan::Topology& topology = comm_->members.topology;
-  const int pairs = std::min(topology.size_of(config_.site), topology.size_of(topology.site_of(peer)));
-  const bool bbr = config_.wan.congestion == "bbr" || (config_.wan.congestion == "auto" && transport::congestion_control_allowed("bbr"));
-  return (bbr ? kRttPerFlow : kRttPerFlowWithoutBbr) * pairs;
-}
-
-/// wan.rate_limit is for the whole link from this site to another: every pair of ranks gets an equal part. Bytes a second.
-std::uint64_t BringUp::rate_share(int peer) const {
-  const plan::Topology& topology = comm_->members.topology;
-  std::uint64_t pairs = 0;
-  for (int i = 0; i < topology.size_of(config_.site); ++i)
-    for (const int one : plan::wan_peers(topology, topology.rank(config_.site, i))) pairs += topology.site_of(one) == topology.site_of(peer);
-  const std::uint64_t limit = config_.wan.rate_limit_bits_per_s / 8;
-  return limit == 0 ? 0 : std::max<std::uint64_t>(1, limit / std::max<std::uint64_t>(1, pairs));
 }
 
 void BringUp::start_engine() {
@@ -299,26 +263,6 @@ Status BringUp::meet_everybody() {
 }
 
 }  // namespace
-
-link::SessionOptions session_options(const config::Wan& wan, int streams) {
-  link::SessionOptions options;
-  options.streams = wan.streams ? wan.streams : std::max(streams, 1);
-  options.window_bytes = std::max(wan.window_bytes ? wan.window_bytes : kDefaultWindow, 4 * largest_payload(wan));
-  options.stream_queue_bytes = std::max<std::uint64_t>(options.window_bytes / static_cast<std::uint64_t>(options.streams) / 2, 1);
-  options.ride_through = wan.ride_through_ns;
-  return options;
-}
-
-engine::EngineOptions engine_options(const config::Wan& wan) {
-  engine::EngineOptions options;
-  options.chunk_bytes = wan.chunk_bytes;
-  options.blob_bytes = 2 * session_options(wan, 1).window_bytes;
-  return options;
-}
-
-std::size_t largest_payload(const config::Wan& wan) {
-  return static_cast<std::size_t>(wan.chunk_bytes ? wan.chunk_bytes : plan::kDefaultChunkBytes);
-}
 
 void prepare_first_call(engine::Request* request, TimeNs deadline) {
   request->call = {.collective = plan::Collective::Barrier, .type = lhInt8};

@@ -24,11 +24,6 @@ Status bring_up(lhComm* comm, const config::Config& config, SiteWays ways);
 /// lhCommInit returns; *out is set to null on failure.
 lhResult_t start(lhComm_t* out, std::unique_ptr<lhComm> comm, config::Config config, SiteWays ways);
 
-/// Window, streams and slots where nothing is configured.
-/// `streams`: where wan.streams is automatic.
-link::SessionOptions session_options(const config::Wan& wan, int streams);
-engine::EngineOptions engine_options(const config::Wan& wan);
-std::size_t largest_payload(const config::Wan& wan);
 /// The library's own first call, a barrier, which ends a bring-up.
 void prepare_first_call(engine::Request* request, TimeNs deadline);
 

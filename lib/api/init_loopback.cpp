@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // lhCommInitLoopback: all ranks of all sites in this process, each with its own engine thread; the WAN is a simulated network.
 #include "api/bring_up.h"
+#include "api/link_options.h"
 #include "site/host/shm_channel.h"
 #include "transport/sim/network.h"
 
@@ -52,7 +53,7 @@ void start_rank(lhComm* comm, const std::shared_ptr<transport::Network>& network
     if (wan) {
       std::vector<engine::LinkPeer> peers;
       for (const int rank : plan::wan_peers(members.topology, members.rank)) {
-        link::SessionOptions options = session_options(comm->wan, 1);  // memory has no congestion control to share out
+        link::SessionOptions options = loopback_session_options(comm->wan);
         options.peer_name = members.who(rank);
         options.dialer = members.rank > rank;
         peers.push_back({rank, static_cast<std::uint64_t>(rank) + 1,

@@ -136,7 +136,7 @@ bool Engine::arm() {
   return (!links_ || links_->arm()) && group_quiet;
 }
 
-void Engine::publish() {
+EngineStats Engine::count() const {
   EngineStats stats = counters_;
   stats.memory_bytes = blobs_->memory_bytes() + (group_ ? group_->memory_bytes() : 0);
   if (links_) {
@@ -153,6 +153,15 @@ void Engine::publish() {
       stats.rtt_ns = std::max(stats.rtt_ns, static_cast<std::uint64_t>(session.rtt()));
     }
   }
+  return stats;
+}
+
+void Engine::publish() {
+  EngineStats stats = count();
+  stats.payload_bytes -= bring_up_.payload_bytes;
+  stats.wan_bytes_sent -= bring_up_.wan_bytes_sent;
+  stats.wan_bytes_received -= bring_up_.wan_bytes_received;
+  stats.resent_bytes -= bring_up_.resent_bytes;
   const std::lock_guard lock(mutex_);
   stats.memory_bytes = std::max(stats.memory_bytes, published_.memory_bytes);
   published_ = stats;

@@ -108,6 +108,7 @@ class Engine final : private LinkEvents {
   bool tell(int rank, const wire::Message& message, ConstBytes payload);
   void continue_leaving(TimeNs now);
   bool flushed(TimeNs now);
+  EngineStats count() const;
   void publish();
 
   bool in_site(int rank) const { return members_.topology.site_of(rank) == members_.site(); }
@@ -154,6 +155,7 @@ class Engine final : private LinkEvents {
   bool left_ = false;
   TimeNs now_ = 0;
   EngineStats counters_;
+  EngineStats bring_up_;  // what the bring-up's own call cost: not the user's
 
   // Shared with other threads.
   mutable std::mutex mutex_;

@@ -150,6 +150,7 @@ bool Engine::complete_finished() {
     if (operation.request->call.collective == plan::Collective::Finalize && s > first_operation_) continue;
     operation.finished = true;
     counters_.operations += operation.request->counted;
+    if (s == 1 && !operation.request->counted) bring_up_ = count();
     publish();
     operation.request->complete({});
     moved = true;

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/link_options.h"
+
+#include <algorithm>
+
+#include "transport/ucx/sockets.h"
+
+namespace longhaul::api {
+namespace {
+
+constexpr std::uint64_t kDefaultWindow = 16 << 20;
+/// What counts on a link is how many connections it carries in all. With BBR four fill 1 Gbit/s over 20 ms in spite of default
+/// socket buffers, and more only queue up against each other; the longer the distance, the less each can carry. Loss-based
+/// congestion control needs four times as many to survive a loss. docs/results has the measurements.
+constexpr TimeNs kRttPerFlow = 5 * kMillisecond;
+constexpr TimeNs kRttPerFlowWithoutBbr = kRttPerFlow / 4;
+constexpr int kMostStreams = 16;
+/// See link::SessionOptions: real sockets keep a stream busy by themselves.
+constexpr std::uint64_t kStreamQueue = 512 << 10;
+
+TimeNs rtt_per_stream(const config::Wan& wan, const plan::Topology& topology, int site, int peer) {
+  const int pairs = std::min(topology.size_of(site), topology.size_of(topology.site_of(peer)));
+  const bool bbr = wan.congestion == "bbr" || (wan.congestion == "auto" && transport::congestion_control_allowed("bbr"));
+  return (bbr ? kRttPerFlow : kRttPerFlowWithoutBbr) * pairs;
+}
+
+/// wan.rate_limit is for the whole link from this site to another: every pair of ranks gets an equal part. Bytes a second.
+std::uint64_t rate_share(const config::Wan& wan, const plan::Topology& topology, int site, int peer) {
+  std::uint64_t pairs = 0;
+  for (int i = 0; i < topology.size_of(site); ++i)
+    for (const int one : plan::wan_peers(topology, topology.rank(site, i))) pairs += topology.site_of(one) == topology.site_of(peer);
+  const std::uint64_t limit = wan.rate_limit_bits_per_s / 8;
+  return limit == 0 ? 0 : std::max<std::uint64_t>(1, limit / std::max<std::uint64_t>(1, pairs));
+}
+
+link::SessionOptions common_options(const config::Wan& wan) {
+  link::SessionOptions options;
+  options.window_bytes = std::max(wan.window_bytes ? wan.window_bytes : kDefaultWindow, 4 * largest_payload(wan));
+  options.ride_through = wan.ride_through_ns;
+  return options;
+}
+
+/// A transport that gives posts back only on arrival needs a window's worth queued.
+std::uint64_t deep_queue(const link::SessionOptions& options) {
+  return std::max<std::uint64_t>(options.window_bytes / static_cast<std::uint64_t>(options.streams) / 2, 1);
+}
+
+}  // namespace
+
+link::SessionOptions loopback_session_options(const config::Wan& wan) {
+  link::SessionOptions options = common_options(wan);
+  options.streams = std::max(wan.streams, 1);
+  options.stream_queue_bytes = deep_queue(options);
+  return options;
+}
+
+link::SessionOptions lan_session_options(const config::Wan& wan) {
+  link::SessionOptions options = common_options(wan);
+  options.stream_queue_bytes = kStreamQueue;
+  return options;
+}
+
+link::SessionOptions wan_session_options(const config::Wan& wan, const plan::Topology& topology, int site, int peer) {
+  link::SessionOptions options = common_options(wan);
+  options.stream_queue_bytes = wan.emulate.active() ? deep_queue(options) : kStreamQueue;
+  options.streams = wan.streams ? wan.streams : kMostStreams;
+  if (wan.streams == 0) options.rtt_per_stream = rtt_per_stream(wan, topology, site, peer);
+  options.rate_limit = rate_share(wan, topology, site, peer);
+  return options;
+}
+
+engine::EngineOptions engine_options(const config::Wan& wan) {
+  engine::EngineOptions options;
+  options.chunk_bytes = wan.chunk_bytes;
+  options.blob_bytes = 2 * common_options(wan).window_bytes;
+  return options;
+}
+
+std::size_t largest_payload(const config::Wan& wan) {
+  return static_cast<std::size_t>(wan.chunk_bytes ? wan.chunk_bytes : plan::kDefaultChunkBytes);
+}
+
+}  // namespace longhaul::api
