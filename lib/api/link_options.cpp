@@ -15,8 +15,6 @@ constexpr std::uint64_t kDefaultWindow = 16 << 20;
 constexpr TimeNs kRttPerFlow = 5 * kMillisecond;
 constexpr TimeNs kRttPerFlowWithoutBbr = kRttPerFlow / 4;
 constexpr int kMostStreams = 16;
-/// See link::SessionOptions: real sockets keep a stream busy by themselves.
-constexpr std::uint64_t kStreamQueue = 512 << 10;
 
 TimeNs rtt_per_stream(const config::Wan& wan, const plan::Topology& topology, int site, int peer) {
   const int pairs = std::min(topology.size_of(site), topology.size_of(topology.site_of(peer)));
@@ -40,10 +38,8 @@ link::SessionOptions common_options(const config::Wan& wan) {
   return options;
 }
 
-/// A transport that gives posts back only on arrival needs a window's worth queued.
-std::uint64_t deep_queue(const link::SessionOptions& options) {
-  return std::max<std::uint64_t>(options.window_bytes / static_cast<std::uint64_t>(options.streams) / 2, 1);
-}
+/// For transports that give posts back only on arrival: real sockets keep a stream busy by themselves.
+std::uint64_t deep_queue(const link::SessionOptions& options) { return options.window_bytes / 2; }
 
 }  // namespace
 
@@ -54,15 +50,11 @@ link::SessionOptions loopback_session_options(const config::Wan& wan) {
   return options;
 }
 
-link::SessionOptions lan_session_options(const config::Wan& wan) {
-  link::SessionOptions options = common_options(wan);
-  options.stream_queue_bytes = kStreamQueue;
-  return options;
-}
+link::SessionOptions lan_session_options(const config::Wan& wan) { return common_options(wan); }
 
 link::SessionOptions wan_session_options(const config::Wan& wan, const plan::Topology& topology, int site, int peer) {
   link::SessionOptions options = common_options(wan);
-  options.stream_queue_bytes = wan.emulate.active() ? deep_queue(options) : kStreamQueue;
+  if (wan.emulate.active()) options.stream_queue_bytes = deep_queue(options);
   options.streams = wan.streams ? wan.streams : kMostStreams;
   if (wan.streams == 0) options.rtt_per_stream = rtt_per_stream(wan, topology, site, peer);
   options.rate_limit = rate_share(wan, topology, site, peer);

@@ -13,7 +13,7 @@ namespace longhaul::emulate {
 
 struct Setting {
   const char* name;
-  const char* unit;  ///< a placeholder for help texts
+  const char* unit;  ///< what help texts call the value: TIME, RATE, ...
   const char* help;
   Status (*apply)(PathSettings* settings, std::string_view text);
   std::string (*text)(const PathSettings& settings);  ///< null: not shown (another one shows the same)

@@ -2,11 +2,13 @@
 // The UCX context with this library's settings, and owners for UCX objects.
 //
 // Settings (context.cpp); LONGHAUL_UCX_<NAME> in the environment goes before UCX_<NAME>, and that before these:
-//   TLS=tcp, SOCKADDR_TLS_PRIORITY=tcp  between sites two machines that look reachable over InfiniBand or shared memory
-//   are not CM_USE_ALL_DEVICES=n                data goes over the interface the route to the peer uses, not over
-//   docker0 TCP_CONN_NB=y                       a reconnect during an outage must not stall the worker RNDV_THRESH=inf
-//   data is posted; a rendezvous costs another round trip TCP_PORT_RANGE                      the range of the options
-//   LOG_LEVEL=fatal (process-wide)      a lost peer is an event here, not an error on the user's terminal
+//   * TLS=tcp, SOCKADDR_TLS_PRIORITY=tcp: between sites, machines that look reachable over InfiniBand or shared memory are not
+//   * CM_USE_ALL_DEVICES=n: data goes over the interface of the route to the peer, not over docker0
+//   * TCP_CONN_NB=y: a reconnect during an outage must not stall the worker
+//   * RNDV_THRESH=inf: data is posted; a rendezvous costs another round trip
+//   * ZCOPY_THRESH=inf: zero-copy sends complete twice when a peer is killed (1.13.1)
+//   * TCP_PORT_RANGE: the range of the options
+//   * LOG_LEVEL=fatal (process-wide): a lost peer is an event here, not an error on the user's terminal
 #pragma once
 
 #include <ucp/api/ucp.h>

@@ -39,7 +39,7 @@ class DataSockets {
   /// A peer accepts data at the data ports of this address. Either side may have made a data connection, whoever dialled.
   void add_peer(const Address& address);
 
-  /// Finds data sockets that are new and sets them up. Cheap enough for every new connection (a look at each descriptor).
+  /// Sets up all data sockets there are; once more does no harm. A look at each descriptor: for new connections, not for every poll.
   void tune();
 
  private:
