@@ -140,7 +140,7 @@ typedef struct lhCallConfig {
 typedef struct lhStats {
   size_t size;
   unsigned magic, version;
-  uint64_t operations;       /* completed with lhSuccess; all counts are the caller's own: bring-up is not in them */
+  uint64_t operations;       /* completed with lhSuccess; the traffic of bring-up is in none of the byte counts */
   uint64_t failedOperations; /* ended with an error; refused calls (lhInvalidArgument, ...) do not count */
   uint64_t payloadBytes;     /* bytes this rank contributed to the WAN before the codec */
   uint64_t wanBytesSent;     /* bytes handed to the WAN transport: frames, acknowledgements and resent frames included */
