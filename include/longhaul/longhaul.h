@@ -150,10 +150,15 @@ typedef struct lhStats {
   uint64_t droppedFrames; /* frames of strangers, damaged, duplicate or stale frames */
   uint64_t rttNs;         /* smoothed round trip, worst site; 0 until measured */
   uint64_t peakMemoryBytes; /* of the library's own buffers */
+  uint64_t streams;         /* connections to other sites that are up now, all peers of this rank together */
+  uint64_t windowBytes;     /* the largest window granted to a peer at another site now */
+  uint64_t chunkBytes;      /* of the last call that moved data: what is reduced, encoded and sent as one */
+  uint64_t linkRate;        /* bits a second that the slowest link carries each way, measured at bring-up and corrected since;
+                               0: not measured (loopback) */
 } lhStats_t;
 
 #define LH_STATS_MAGIC 0x4c487374u
-#define LH_STATS_INITIALIZER { sizeof(lhStats_t), LH_STATS_MAGIC, LH_VERSION_CODE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define LH_STATS_INITIALIZER { sizeof(lhStats_t), LH_STATS_MAGIC, LH_VERSION_CODE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* ---- Library ---------------------------------------------------------------------------------------------------- */
 

@@ -8,11 +8,13 @@
 namespace longhaul::api {
 namespace {
 
-constexpr std::uint64_t kDefaultWindow = 16 << 20;
+/// Without wan.window: 16 MiB carries 1 Gbit/s over 130 ms; it grows with what the link turns out to need.
+constexpr std::uint64_t kFirstWindow = 16 << 20;
+constexpr std::uint64_t kMostWindow = 256 << 20;
 /// What counts on a link is how many connections it carries in all. With BBR four fill 1 Gbit/s over 20 ms in spite of default
 /// socket buffers, and more only queue up against each other; the longer the distance, the less each can carry. Loss-based
 /// congestion control needs four times as many to survive a loss. docs/results has the measurements.
-constexpr TimeNs kRttPerFlow = 5 * kMillisecond;
+constexpr TimeNs kRttPerFlow = 10 * kMillisecond;
 constexpr TimeNs kRttPerFlowWithoutBbr = kRttPerFlow / 4;
 constexpr int kMostStreams = 16;
 
@@ -22,18 +24,18 @@ TimeNs rtt_per_stream(const config::Wan& wan, const plan::Topology& topology, in
   return (bbr ? kRttPerFlow : kRttPerFlowWithoutBbr) * pairs;
 }
 
-/// wan.rate_limit is for the whole link from this site to another: every pair of ranks gets an equal part. Bytes a second.
-std::uint64_t rate_share(const config::Wan& wan, const plan::Topology& topology, int site, int peer) {
+/// The link from this site to another is shared by so many pairs of ranks.
+std::uint64_t pairs_of_link(const plan::Topology& topology, int site, int peer) {
   std::uint64_t pairs = 0;
   for (int i = 0; i < topology.size_of(site); ++i)
     for (const int one : plan::wan_peers(topology, topology.rank(site, i))) pairs += topology.site_of(one) == topology.site_of(peer);
-  const std::uint64_t limit = wan.rate_limit_bits_per_s / 8;
-  return limit == 0 ? 0 : std::max<std::uint64_t>(1, limit / std::max<std::uint64_t>(1, pairs));
+  return std::max<std::uint64_t>(1, pairs);
 }
 
 link::SessionOptions common_options(const config::Wan& wan) {
   link::SessionOptions options;
-  options.window_bytes = std::max(wan.window_bytes ? wan.window_bytes : kDefaultWindow, 4 * largest_payload(wan));
+  options.window_bytes = std::max(wan.window_bytes ? wan.window_bytes : kFirstWindow, 4 * largest_payload(wan));
+  options.most_window_bytes = wan.window_bytes ? options.window_bytes : std::max(kMostWindow, options.window_bytes);
   options.ride_through = wan.ride_through_ns;
   return options;
 }
@@ -57,14 +59,17 @@ link::SessionOptions wan_session_options(const config::Wan& wan, const plan::Top
   if (wan.emulate.active()) options.stream_queue_bytes = deep_queue(options);
   options.streams = wan.streams ? wan.streams : kMostStreams;
   if (wan.streams == 0) options.rtt_per_stream = rtt_per_stream(wan, topology, site, peer);
-  options.rate_limit = rate_share(wan, topology, site, peer);
+  const std::uint64_t pairs = pairs_of_link(topology, site, peer);
+  options.link_share = 1.0 / static_cast<double>(pairs);
+  // wan.rate_limit is for the whole link.
+  if (const std::uint64_t limit = wan.rate_limit_bits_per_s / 8; limit > 0) options.rate_limit = std::max<std::uint64_t>(1, limit / pairs);
   return options;
 }
 
 engine::EngineOptions engine_options(const config::Wan& wan) {
   engine::EngineOptions options;
   options.chunk_bytes = wan.chunk_bytes;
-  options.blob_bytes = 2 * common_options(wan).window_bytes;
+  options.blob_bytes = 2 * common_options(wan).most_window_bytes;
   return options;
 }
 

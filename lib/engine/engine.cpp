@@ -16,13 +16,20 @@ std::uint64_t largest_chunk(const EngineOptions& options) {
   return options.chunk_bytes ? options.chunk_bytes : plan::kDefaultChunkBytes;
 }
 
+/// A slot must hold a whole chunk (a rail call, a site of one rank), but mostly holds this rank's part of one, and memory that is
+/// not touched costs nothing. More slots than two for every chunk under way are never used.
+std::size_t slot_count(int site_size, const EngineOptions& options, std::size_t most) {
+  const std::uint64_t part = std::max<std::uint64_t>(1, largest_chunk(options) / static_cast<std::uint64_t>(site_size));
+  return static_cast<std::size_t>(std::clamp<std::uint64_t>(options.blob_bytes / part, 8, most));
+}
+
 }  // namespace
 
 Engine::Engine(Members members, EngineOptions options, std::unique_ptr<Links> links, std::unique_ptr<site::Group> group)
     : members_(std::move(members)),
       options_(options),
       blobs_(std::make_unique<link::BlobPool>(
-          std::max<std::size_t>(8, options.blob_bytes / slot_bytes(members_.topology, largest_chunk(options))),
+          slot_count(members_.site_size(), options, 2 * kMaxChunks),
           slot_bytes(members_.topology, largest_chunk(options)))),
       links_(std::move(links)),
       group_(std::move(group)),
@@ -68,6 +75,12 @@ void Engine::abort() {
 void Engine::leave(TimeNs deadline) {
   const std::lock_guard lock(mutex_);
   leave_requested_ = deadline;
+  commands_pending_.store(true, std::memory_order_release);
+}
+
+void Engine::link_measured(double bytes_per_second) {
+  const std::lock_guard lock(mutex_);
+  link_rate_ = bytes_per_second;
   commands_pending_.store(true, std::memory_order_release);
 }
 
@@ -150,6 +163,10 @@ EngineStats Engine::count() const {
       if (in_site(rank)) continue;  // the LAN does not count as WAN
       stats.wan_bytes_sent += session.counters().bytes_sent;
       stats.wan_bytes_received += session.counters().bytes_received;
+      stats.streams += static_cast<std::uint64_t>(session.streams_up());
+      stats.window_bytes = std::max(stats.window_bytes, session.window_bytes());
+      stats.least_rtt_ns = std::max(stats.least_rtt_ns, static_cast<std::uint64_t>(session.least_rtt()));
+      if (session.link_rate() > 0) stats.link_rate = stats.link_rate > 0 ? std::min(stats.link_rate, session.link_rate()) : session.link_rate();
       stats.rtt_ns = std::max(stats.rtt_ns, static_cast<std::uint64_t>(session.rtt()));
     }
   }

@@ -30,7 +30,8 @@ struct EngineOptions {
 struct EngineStats {
   std::uint64_t operations = 0, failed_operations = 0, payload_bytes = 0;
   std::uint64_t wan_bytes_sent = 0, wan_bytes_received = 0, resent_bytes = 0, reconnects = 0, dropped_frames = 0;
-  std::uint64_t rtt_ns = 0, memory_bytes = 0;
+  std::uint64_t rtt_ns = 0, least_rtt_ns = 0, memory_bytes = 0, streams = 0, window_bytes = 0, chunk_bytes = 0;
+  double link_rate = 0;  ///< bytes a second of the slowest link, as the sessions know it; 0: they do not
 };
 
 class Engine final : private LinkEvents {
@@ -46,6 +47,8 @@ class Engine final : private LinkEvents {
   void abort();
   /// Starts leaving: calls still pending end with lhAborted, peers are told goodbye. left() becomes true when all is flushed or `deadline`.
   void leave(TimeNs deadline);
+  /// What every link to another site carries: sessions pace to it, and correct it while they run. 0: nothing known.
+  void link_measured(double bytes_per_second);
   /// The final error, or success.
   Status failure() const;
   bool failed() const { return failed_.load(std::memory_order_acquire); }
@@ -163,6 +166,7 @@ class Engine final : private LinkEvents {
   std::size_t commands_head_ = 0;
   bool abort_requested_ = false;
   TimeNs leave_requested_ = kNever;
+  double link_rate_ = 0;  // to be told to the sessions; 0: nothing new
   Status failure_;
   EngineStats published_;
   std::atomic<bool> commands_pending_{false};

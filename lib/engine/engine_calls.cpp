@@ -11,13 +11,17 @@ namespace longhaul::engine {
 
 void Engine::take_commands() {
   bool aborting = false, leaving = false;
+  double link_rate = 0;
   {
     const std::lock_guard lock(mutex_);
     commands_pending_.store(false, std::memory_order_relaxed);
     aborting = abort_requested_ && failure_.ok();
     leaving = leave_requested_ != kNever && leaving_ == Leaving::No;
     if (leaving) leave_deadline_ = leave_requested_;
+    link_rate = std::exchange(link_rate_, 0);
   }
+  if (link_rate > 0)
+    for (const int rank : wan_peers_) links_->session(rank)->link_measured(link_rate);
   if (aborting) {
     fail(error(lhAborted, "lhCommAbort was called on this rank"),
          members_.who(members_.rank) + " aborted its communicator", lhRemoteError);
@@ -149,8 +153,10 @@ bool Engine::complete_finished() {
     if (operation.next_wan_announcement < wan_peers_.size()) continue;
     if (operation.request->call.collective == plan::Collective::Finalize && s > first_operation_) continue;
     operation.finished = true;
+    if (operation.plan->chunk_count() > 0) counters_.chunk_bytes = operation.plan->chunk_bytes();
     counters_.operations += operation.request->counted;
-    if (s == 1 && !operation.request->counted) bring_up_ = count();
+    if (counters_.operations == 0 && !operation.request->counted && operation.request->call.collective != plan::Collective::Finalize)
+      bring_up_ = count();
     publish();
     operation.request->complete({});
     moved = true;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "link/blob.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace longhaul::link {
@@ -15,7 +16,7 @@ BlobPool::BlobPool(std::size_t slots, std::size_t slot_bytes)
   const auto address = reinterpret_cast<std::uintptr_t>(memory_.get());
   std::byte* base = memory_.get() + (round_up(address) - address);
   free_.reserve(slots);
-  for (std::size_t i = 0; i < slots; ++i) {
+  for (std::size_t i = slots; i-- > 0;) {
     slots_[i].pool = this;
     slots_[i].memory = Bytes(base + i * slot_bytes_, slot_bytes_);
     free_.push_back(&slots_[i]);
@@ -28,6 +29,7 @@ Blob BlobPool::acquire() {
   if (free_.empty()) return {};
   Blob::Slot* slot = free_.back();
   free_.pop_back();
+  most_used_ = std::max(most_used_, slots_.size() - free_.size());
   return Blob(slot);
 }
 

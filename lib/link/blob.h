@@ -47,7 +47,7 @@ class Blob {
   Slot* slot_ = nullptr;
 };
 
-/// A fixed number of equal slots, allocated once, 64-byte aligned. Must outlive its blobs.
+/// A fixed number of equal slots, allocated once but untouched before their first use, 64-byte aligned. Must outlive its blobs.
 class BlobPool {
  public:
   BlobPool(std::size_t slots, std::size_t slot_bytes);
@@ -59,11 +59,13 @@ class BlobPool {
   Blob acquire();
   std::size_t available() const { return free_.size(); }
   std::size_t slot_bytes() const { return slot_bytes_; }
-  std::size_t memory_bytes() const { return slots_.size() * slot_bytes_; }
+  /// Of the slots used so far: the slot given back last is the next to be used, so the others were never touched.
+  std::size_t memory_bytes() const { return most_used_ * slot_bytes_; }
 
  private:
   friend class Blob;
   std::size_t slot_bytes_;
+  std::size_t most_used_ = 0;
   std::unique_ptr<std::byte[]> memory_;
   std::vector<Blob::Slot> slots_;
   std::vector<Blob::Slot*> free_;

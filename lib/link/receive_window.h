@@ -43,6 +43,15 @@ class ReceiveWindow {
 
   void consumed(std::uint64_t cost) { consumed_ += cost; }
   std::uint64_t credit() const { return consumed_ + bytes_; }
+  std::uint64_t bytes() const { return bytes_; }
+
+  /// Once a round trip: a peer that used half of the window in it may soon be held up by it, so it doubles, up to `most`
+  /// (the receiver's half of TCP's dynamic right-sizing, Fisk and Feng 2001).
+  void end_round(std::uint64_t most) {
+    const std::uint64_t used = consumed_ - round_began_;
+    round_began_ = consumed_;
+    if (used * 2 > bytes_ && bytes_ < most) bytes_ = bytes_ * 2 < most ? bytes_ * 2 : most;
+  }
 
  private:
   std::vector<bool>::reference slot(std::uint64_t sequence) { return arrived_[sequence % arrived_.size()]; }
@@ -55,6 +64,7 @@ class ReceiveWindow {
   std::uint64_t cumulative_ = 0;
   std::uint64_t highest_ = 0;
   std::uint64_t consumed_ = 0;
+  std::uint64_t round_began_ = 0;  // consumed_ when the present round did
 };
 
 }  // namespace longhaul::link

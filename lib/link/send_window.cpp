@@ -71,9 +71,14 @@ void SendWindow::mark_acknowledged(std::uint64_t sequence, TimeNs now) {
   record.state = Record::State::Acknowledged;
   record.blob = {};
   flow_of(record).stalled = false;
-  if (record.transmissions == 1) slowest_ = slowest_ == kNever ? now - record.posted : std::max(slowest_, now - record.posted);
+  if (record.transmissions == 1) note_delivery(now - record.posted);
   std::uint64_t& highest = flow_of(record).acknowledged_order;
   highest = std::max(highest, record.order);
+}
+
+void SendWindow::note_delivery(TimeNs latency) {
+  deliveries_.slowest = deliveries_.slowest == kNever ? latency : std::max(deliveries_.slowest, latency);
+  deliveries_.quickest = std::min(deliveries_.quickest, latency);
 }
 
 void SendWindow::mark_lost(Record* record, TimeNs now) {
@@ -82,10 +87,10 @@ void SendWindow::mark_lost(Record* record, TimeNs now) {
   ++lost_;
 }
 
-TimeNs SendWindow::acknowledge(std::uint64_t cumulative, ConstBytes bitmap, TimeNs now) {
-  slowest_ = kNever;
+Deliveries SendWindow::acknowledge(std::uint64_t cumulative, ConstBytes bitmap, TimeNs now) {
+  deliveries_ = {};
   // A peer that acknowledges what was never sent is damaged or hostile: believe nothing of it.
-  if (cumulative >= next_new_) return kNever;
+  if (cumulative >= next_new_) return deliveries_;
   for (std::uint64_t s = base_; s <= cumulative; ++s) mark_acknowledged(s, now);
   bool gaps = false;
   for (std::size_t i = 0; i < bitmap.size() * 8; ++i) {
@@ -97,7 +102,7 @@ TimeNs SendWindow::acknowledge(std::uint64_t cumulative, ConstBytes bitmap, Time
   }
   while (base_ < next_new_ && at(base_).state == Record::State::Acknowledged) ++base_;
   if (gaps) find_overtaken(now);
-  return slowest_;
+  return deliveries_;
 }
 
 void SendWindow::find_overtaken(TimeNs now) {

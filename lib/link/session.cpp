@@ -12,10 +12,15 @@ namespace {
 constexpr TimeNs kMinHedge = 20 * kMillisecond;
 /// Copies may cost an eighth of what was sent, and this much before that counts.
 constexpr std::uint64_t kFreeCopies = 4 << 20;
-/// What a rate limit allows at once after a pause.
-constexpr TimeNs kBurst = 2 * kMillisecond;
+/// What a pace allows at once after a pause. Less than an eighth of the distance, which every queue on the way can hold.
+constexpr TimeNs kShortestBurst = 2 * kMillisecond;
+constexpr int kBurstsPerRtt = 8;
+/// Nearer peers need no pacing: TCP learns faster than we do.
+constexpr TimeNs kNear = 2 * kMillisecond;
 /// Sequence gaps beyond what fits a bitmap are told by a later acknowledgement.
 constexpr std::size_t kBitmapBytes = 128;
+/// The window is judged once a round trip, but not more often than this.
+constexpr TimeNs kShortestRound = kMillisecond;
 
 }  // namespace
 
@@ -43,12 +48,16 @@ std::optional<Delivery> Session::on_frame(int stream, ConstBytes header, ConstBy
   counters_.bytes_received += header.size() + payload.size();
   s.heard = last_heard_ = now;
   peer_credit_ = std::max(peer_credit_, frame.credit);
-  note_delivery(window_.acknowledge(frame.acknowledged,
-                                    frame.type == wire::FrameType::Ack ? decoded->inline_payload : ConstBytes{}, now));
+  const Deliveries deliveries = window_.acknowledge(
+      frame.acknowledged, frame.type == wire::FrameType::Ack ? decoded->inline_payload : ConstBytes{}, now);
+  note_delivery(deliveries.slowest);
+  if (window_.empty()) control_.on_idle();
+  if (deliveries.quickest != kNever) control_.on_delivery(deliveries.quickest, least_rtt_, now);
   if (frame.type == wire::FrameType::Ping) s.pong_owed = frame.time;
   if (frame.type == wire::FrameType::Pong) note_pong(frame.time, now);
   if (frame.type != wire::FrameType::Data) return std::nullopt;
 
+  if (now >= round_ends_) end_round(now);
   ack_since_ = std::min(ack_since_, now);
   if (received_.accept(frame.sequence) != ReceiveWindow::Verdict::New) {
     ++counters_.dropped_frames;
@@ -62,9 +71,15 @@ std::optional<Delivery> Session::on_frame(int stream, ConstBytes header, ConstBy
                   .cost = payload.size() + decoded->inline_payload.size() + kFrameOverhead};
 }
 
+void Session::end_round(TimeNs now) {
+  received_.end_round(options_.most_window_bytes);
+  round_ends_ = now + std::max(rtt_, kShortestRound);
+}
+
 void Session::note_pong(std::uint64_t sent, TimeNs now) {
   const TimeNs sample = now - static_cast<TimeNs>(sent);
   if (sample < 0 || sample > 60 * kSecond) return;  // nonsense from the peer
+  if (rtt_ == 0) round_ends_ = now;
   rtt_ = rtt_ == 0 ? sample : rtt_ + (sample - rtt_) / 8;
   least_rtt_ = std::min(least_rtt_, sample);
 }
@@ -92,8 +107,7 @@ void Session::note_delivery(TimeNs latency) {
 /// nothing is known yet, or copies have cost enough.
 TimeNs Session::hedge_timeout() const {
   const bool affordable = window_.resent_bytes() <= kFreeCopies + counters_.bytes_sent / 8;
-  const auto up = std::count_if(streams_.begin(), streams_.end(), [](const Stream& s) { return s.state == Stream::State::Up; });
-  if (up < 2 || delivery_ == 0 || !affordable) return kNever;
+  if (streams_up() < 2 || delivery_ == 0 || !affordable) return kNever;
   return std::max(kMinHedge, delivery_ + std::max(4 * delivery_deviation_, rtt_));
 }
 
@@ -134,20 +148,38 @@ bool Session::next_control(TimeNs now, Transmission* out) {
   return false;
 }
 
+void Session::link_measured(double bytes_per_second) {
+  if (least_rtt_ != kNever && least_rtt_ >= kNear) control_.start(bytes_per_second * options_.link_share);
+}
+
+/// Bytes a second; 0: as fast as the streams take it.
+double Session::pace() const {
+  const auto limit = static_cast<double>(options_.rate_limit);
+  if (!control_.active()) return limit;
+  return limit > 0 ? std::min(limit, control_.rate()) : control_.rate();
+}
+
+bool Session::held_back(TimeNs now) {
+  held_by_rate_ = pace() > 0 && now < next_allowed_;
+  if (held_by_rate_) control_.on_held();
+  return held_by_rate_;
+}
+
+void Session::charge(const Record& record, TimeNs now) {
+  if (pace() <= 0) return;
+  const auto bytes = static_cast<double>(record.payload.size() + record.inline_size);
+  const TimeNs burst = std::max(kShortestBurst, rtt_ / kBurstsPerRtt);
+  next_allowed_ = std::max(next_allowed_, now - burst) + static_cast<TimeNs>(bytes * 1e9 / pace());
+}
+
 bool Session::next_data(TimeNs now, Transmission* out) {
   held_by_rate_ = false;
   Record* record = window_.next(peer_credit_);
-  if (!record) return false;
-  if (options_.rate_limit != 0 && now < next_allowed_) {
-    held_by_rate_ = true;
-    return false;
-  }
+  if (!record || held_back(now)) return false;
   const int stream = pick_stream(*record, now);
   if (stream < 0) return false;
-  if (options_.rate_limit != 0) {
-    const auto bytes = static_cast<double>(record->payload.size() + record->inline_size);
-    next_allowed_ = std::max(next_allowed_, now - kBurst) + static_cast<TimeNs>(bytes * 1e9 / static_cast<double>(options_.rate_limit));
-  }
+  control_.on_busy(now);
+  charge(*record, now);
   Stream& s = streams_[static_cast<std::size_t>(stream)];
   wire::Frame frame;
   frame.type = wire::FrameType::Data;

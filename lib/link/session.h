@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "link/rate_control.h"
 #include "link/receive_window.h"
 #include "link/send_window.h"
 
@@ -37,11 +38,13 @@ struct SessionOptions {
   /// is bounded by its socket buffers, whatever the distance. 0: all streams at once.
   TimeNs rtt_per_stream = 0;
   std::size_t window_frames = 1024;
-  std::uint64_t window_bytes = 16 << 20;
+  std::uint64_t window_bytes = 16 << 20;  ///< what the peer may have under way to this rank, to begin with
+  std::uint64_t most_window_bytes = 0;    ///< it grows up to this where the link needs more; 0: it stays
   /// What may wait in the transport for each stream. Little, so that a fast stream takes more of the frames and a stalled one
   /// holds few; but at least what a transport that gives posts back only on arrival (an emulated link) has under way.
   std::uint64_t stream_queue_bytes = 512 << 10;
   std::uint64_t rate_limit = 0;  ///< payload bytes a second; 0: none
+  double link_share = 1;         ///< what part of its link this session may expect
   TimeNs ride_through = 30 * kSecond;
 };
 
@@ -97,6 +100,8 @@ class Session {
   std::optional<Delivery> on_frame(int stream, ConstBytes header, ConstBytes payload, TimeNs now);
   void on_sent(int stream, std::uint64_t sequence, std::size_t bytes, TimeNs now);
   void on_time(TimeNs now);
+  /// The whole link carries so much: pace to the session's share from now on. Nothing happens where the peer is near.
+  void link_measured(double bytes_per_second);
 
   // -- what to do
   bool next_transmission(TimeNs now, Transmission* out);
@@ -111,7 +116,12 @@ class Session {
   const SessionOptions& options() const { return options_; }
   const SessionCounters& counters() const { return counters_; }
   std::uint64_t resent_bytes() const { return window_.resent_bytes(); }
+  std::uint64_t window_bytes() const { return received_.bytes(); }  ///< as granted to the peer now
+  int streams_up() const;
   TimeNs rtt() const { return rtt_; }                ///< smoothed; 0 until measured
+  /// Bytes a second that its link is believed to carry; 0: not known.
+  double link_rate() const { return control_.rate() / options_.link_share; }
+  TimeNs least_rtt() const { return least_rtt_ == kNever ? 0 : least_rtt_; }  ///< without queues; 0 until measured
   TimeNs last_heard() const { return last_heard_; }
   const std::string& last_trouble() const { return last_trouble_; }
 
@@ -144,6 +154,10 @@ class Session {
   TimeNs hedge_timeout() const;
   TimeNs expiry_interval() const { return std::min(retransmission_timeout(), hedge_timeout()) / 4; }
   bool ack_due(TimeNs now) const;
+  void end_round(TimeNs now);
+  bool held_back(TimeNs now);
+  void charge(const Record& record, TimeNs now);
+  double pace() const;
 
   SessionOptions options_;
   SendWindow window_;
@@ -159,10 +173,12 @@ class Session {
   TimeNs ack_since_ = kNever;  // oldest arrival not acknowledged yet
   bool ack_now_ = false;
   TimeNs next_expiry_check_ = kNever;
+  TimeNs round_ends_ = kNever;
   TimeNs rtt_ = 0;
   TimeNs least_rtt_ = kNever;
   TimeNs delivery_ = 0, delivery_deviation_ = 0;  // of frames, from being posted to being acknowledged; smoothed, 0: unknown
-  TimeNs next_allowed_ = 0;                       // by rate_limit
+  RateControl control_;
+  TimeNs next_allowed_ = 0;  // by the pace
   bool held_by_rate_ = false;
   TimeNs last_heard_ = 0;
   TimeNs disconnected_since_ = kNever;

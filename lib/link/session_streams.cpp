@@ -69,9 +69,11 @@ void Session::note_refused(TimeNs now) {
   ++refusals_;
 }
 
-bool Session::connected() const {
-  return std::any_of(streams_.begin(), streams_.end(), [](const Stream& s) { return s.state == Stream::State::Up; });
+int Session::streams_up() const {
+  return static_cast<int>(std::count_if(streams_.begin(), streams_.end(), [](const Stream& s) { return s.state == Stream::State::Up; }));
 }
+
+bool Session::connected() const { return streams_up() > 0; }
 
 void Session::on_time(TimeNs now) {
   if (now >= next_expiry_check_) {

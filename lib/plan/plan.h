@@ -51,6 +51,7 @@ class Plan {
   /// Elements of the whole buffer: count, or ranks * count for ReduceScatter and AllGather.
   std::uint64_t elements() const { return elements_; }
   std::uint64_t chunk_count() const { return chunk_count_; }
+  std::uint64_t chunk_bytes() const { return chunk_elements_ * element_bytes_; }
   Chunk chunk(std::uint64_t index) const;
 
   /// In the rail scope every site counts as one rank: this rank's rail peer there.

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "link/rate_control.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace longhaul::link {
+namespace {
+
+/// Long enough that among its frames one was not delayed by a busy machine.
+constexpr TimeNs kShortestRound = 100 * kMillisecond;
+constexpr int kRoundTrips = 2;
+/// After a pause the first frames find an empty queue whatever the rate; it shows a round trip later, and is heard of after two.
+constexpr int kSettled = 2;
+/// A path may become longer; after at most two eras that is believed.
+constexpr TimeNs kEra = 15 * kSecond;
+/// Half a round trip of queue is too much; up to a quarter of it, or what a frame and a busy machine take, there is room.
+constexpr TimeNs kLeastExcess = 10 * kMillisecond;
+constexpr TimeNs kLeastRoom = 4 * kMillisecond;
+constexpr double kSlower = 0.97;
+/// Back to what was measured in a second or two; beyond it only little by little, because a call may be over before it has
+/// filled a queue, and a rate too high costs far more than one too low.
+constexpr double kFaster = 1.02;
+constexpr double kBeyond = 1.005;
+/// What looks like a queue may be a slow machine: further down is left to the congestion control of the streams.
+constexpr double kFloor = 0.5;
+
+}  // namespace
+
+void RateControl::start(double bytes_per_second) {
+  rate_ = bytes_per_second;
+  measured_ = bytes_per_second;
+  held_ = false;
+}
+
+void RateControl::on_delivery(TimeNs latency, TimeNs rtt, TimeNs now) {
+  if (!active()) return;
+  if (now >= era_ends_) {
+    least_before_ = std::exchange(least_, kNever);
+    era_ends_ = now + kEra;
+  }
+  least_ = std::min(least_, latency);
+  if (busy_since_ == kNever || now - busy_since_ < kSettled * rtt) return;
+  quickest_ = std::min(quickest_, latency);
+  if (now >= round_ends_) end_round(rtt, now);
+}
+
+void RateControl::end_round(TimeNs rtt, TimeNs now) {
+  const TimeNs queue = quickest_ - std::min(least_, least_before_);
+  if (queue > std::max(kLeastExcess, rtt / 2))
+    rate_ = std::max(kFloor * measured_, kSlower * rate_);
+  else if (held_ && queue < std::max(kLeastRoom, rtt / 4))
+    rate_ = rate_ < measured_ ? std::min(measured_, kFaster * rate_) : kBeyond * rate_;
+  held_ = false;
+  quickest_ = kNever;
+  round_ends_ = now + std::max(kShortestRound, kRoundTrips * rtt);
+}
+
+}  // namespace longhaul::link

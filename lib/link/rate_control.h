@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// RateControl: how fast a session hands data to its streams. Congestion control of the streams cannot do it: an all-reduce is
+// over after a few round trips and a stream has seldom enough queued to count as busy, so BBR never leaves its start-up phase,
+// sends at 2.9 times what the link carries, and a tenth of the data is lost in the queue and sent twice (measured:
+// docs/decisions/0006-pacing.md). So the session paces what it gives to all its streams together: at its share of what the link
+// was measured to carry, a little faster while frames arrive as if nothing else were on the way, a little slower when every one
+// of them waits. Sans-IO.
+#pragma once
+
+#include <cstdint>
+
+#include "base/clock.h"
+
+namespace longhaul::link {
+
+class RateControl {
+ public:
+  /// Paces to this from now on. Before, nothing is held back.
+  void start(double bytes_per_second);
+  bool active() const { return rate_ > 0; }
+  /// Bytes a second to send at now; 0: as fast as it goes.
+  double rate() const { return rate_; }
+
+  /// A frame was acknowledged so long after it was posted; the quickest of those acknowledged together.
+  void on_delivery(TimeNs latency, TimeNs rtt, TimeNs now);
+  /// The first frame after a pause, and the pause: nothing is under way any more.
+  void on_busy(TimeNs now) { busy_since_ = busy_since_ == kNever ? now : busy_since_; }
+  void on_idle() { busy_since_ = kNever; }
+  /// Something was held back by the rate: only then the rate is what decides.
+  void on_held() { held_ = true; }
+
+ private:
+  void end_round(TimeNs rtt, TimeNs now);
+
+  double rate_ = 0, measured_ = 0;
+  bool held_ = false;
+  TimeNs busy_since_ = kNever;
+  TimeNs round_ends_ = 0;
+  TimeNs quickest_ = kNever;                       // of this round
+  TimeNs least_ = kNever, least_before_ = kNever;  // of this era and the one before: no queue at all
+  TimeNs era_ends_ = 0;
+};
+
+}  // namespace longhaul::link
