@@ -13,9 +13,9 @@ constexpr std::uint64_t kFirstWindow = 16 << 20;
 constexpr std::uint64_t kMostWindow = 256 << 20;
 /// What counts on a link is how many connections it carries in all. With BBR four fill 1 Gbit/s over 20 ms in spite of default
 /// socket buffers, and more only queue up against each other; the longer the distance, the less each can carry. Loss-based
-/// congestion control needs four times as many to survive a loss. docs/results has the measurements.
+/// congestion control needs eight times as many to survive a loss. docs/results has the measurements.
 constexpr TimeNs kRttPerFlow = 10 * kMillisecond;
-constexpr TimeNs kRttPerFlowWithoutBbr = kRttPerFlow / 4;
+constexpr TimeNs kRttPerFlowWithoutBbr = kRttPerFlow / 8;
 constexpr int kMostStreams = 16;
 
 TimeNs rtt_per_stream(const config::Wan& wan, const plan::Topology& topology, int site, int peer) {

@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "doctor/cli.h"
 #include "emulate/cli.h"
 
 int main(int argc, char** argv) {
@@ -17,6 +18,7 @@ int main(int argc, char** argv) {
   });
   std::function<int()> run;
   longhaul::emulate::add_commands(&app, &run);
+  longhaul::doctor::add_commands(&app, &run);
   CLI11_PARSE(app, argc, argv);
   return run ? run() : 1;
 }
