@@ -16,7 +16,7 @@ fail() {
   exit 1
 }
 step() { printf -- '-- %s\n' "$*"; }
-for name in $(compgen -e | grep '^LONGHAUL_' || true); do unset "$name"; done
+for name in "${!LONGHAUL_@}"; do unset "$name"; done
 unset LD_LIBRARY_PATH CMAKE_PREFIX_PATH PKG_CONFIG_PATH
 
 step "install"
@@ -45,7 +45,7 @@ declared=$(grep -ohE '^LH_API [^(]*\b(lh[A-Z][A-Za-z]*)\(' "$prefix"/include/lon
 [ -n "$declared" ] || fail "found no declaration in the headers"
 # lhCommInitMPI is declared always and compiled where MPI was found.
 undeclared=$(comm -13 <(printf '%s\n' "$declared") <(sort -u <<<"$exported"))
-missing=$(comm -23 <(printf '%s\n' "$declared") <(sort -u <<<"$exported") | grep -vx lhCommInitMPI || true)
+missing=$(comm -23 <(printf '%s\n' "$declared") <(sort -u <<<"$exported") | sed '/^lhCommInitMPI$/d')
 [ -z "$undeclared" ] || fail "exported but not declared: $undeclared"
 [ -z "$missing" ] || fail "declared but not exported: $missing"
 

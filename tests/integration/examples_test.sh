@@ -9,7 +9,7 @@ shift 3
 mpirun=("$@")
 mkdir -p "$work"
 work=$(realpath "$work")
-for name in $(compgen -e | grep '^LONGHAUL_' || true); do unset "$name"; done  # a developer's settings are not the test's
+for name in "${!LONGHAUL_@}"; do unset "$name"; done  # a developer's settings are not the test's
 export OMPI_MCA_pml=ob1 OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
 
 failures=0
@@ -20,7 +20,7 @@ fail() {
 # expect_lines FILE COUNT PATTERN: exactly that many lines match.
 expect_lines() {
   local found
-  found=$(grep -cE -- "$3" "$1" || true)
+  found=$(grep -cE -- "$3" "$1") || [ $? -eq 1 ]  # 1: no line matches; worse: no such file, no such pattern
   [ "$found" -eq "$2" ] && return
   fail "$(basename "$1"): $found lines match '$3', expected $2. It says:"
   sed 's/^/    /' "$1" >&2
@@ -36,7 +36,9 @@ expect_status() {
 children=()
 stop_children() {
   local child
-  for child in "${children[@]}"; do kill -TERM "$child" 2>/dev/null || true; done
+  for child in "${children[@]}"; do
+    if kill -0 "$child" 2>/dev/null; then kill -TERM "$child"; fi
+  done
   children=()
 }
 trap stop_children EXIT
