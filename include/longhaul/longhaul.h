@@ -153,8 +153,8 @@ typedef struct lhStats {
   uint64_t streams;         /* connections to other sites that are up now, all peers of this rank together */
   uint64_t windowBytes;     /* the largest window granted to a peer at another site now */
   uint64_t chunkBytes;      /* of the last call that moved data: what is reduced, encoded and sent as one */
-  uint64_t linkRate;        /* bits a second that the slowest link carries each way, measured at bring-up and corrected since;
-                               0: not measured (loopback) */
+  uint64_t linkRate;        /* bits a second that a link carries each way: wan.rate_limit, else measured at bring-up and
+                               corrected since; 0: not known (loopback) */
 } lhStats_t;
 
 #define LH_STATS_MAGIC 0x4c487374u

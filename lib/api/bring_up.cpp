@@ -4,12 +4,9 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
-#include <array>
-#include <chrono>
-#include <span>
 
+#include "api/first_calls.h"
 #include "api/link_options.h"
-#include "api/warm_up.h"
 #include "base/log.h"
 #include "bootstrap/machine.h"
 #include "engine/session_channel.h"
@@ -67,7 +64,13 @@ class BringUp {
     if (status.ok()) status = join_site();
     if (!status.ok()) return status;
     start_engine();
-    return meet_everybody();
+    return make_first_calls({.runner = comm_->runner.get(),
+                             .topology = &comm_->members.topology,
+                             .rank = comm_->members.rank,
+                             .rate_limit = config_.wan.rate_limit_bits_per_s,
+                             .cancelled = &comm_->cancelled,
+                             .deadline = deadline_},
+                            &comm_->link_rate);
   }
 
  private:
@@ -77,9 +80,6 @@ class BringUp {
   Status agree_on_channels(bool* complete);
   Status join_by_mpi();
   void start_engine();
-  Status call(std::vector<float>* values);
-  Status agree_on_largest(std::span<float> numbers);
-  Status meet_everybody();
   std::vector<engine::LinkPeer> link_peers() const;
   bool crosses_wan(int rank) const { return directory_.site_of(rank) != config_.site; }
 
@@ -242,71 +242,7 @@ void BringUp::start_engine() {
   });
 }
 
-Status BringUp::call(std::vector<float>* values) {
-  engine::Request request;
-  prepare_first_call(&request, deadline_);
-  if (!values->empty()) request.call = {.collective = plan::Collective::AllReduce, .type = lhFloat32, .count = values->size()};
-  request.send = reinterpret_cast<const std::byte*>(values->data());
-  request.recv = reinterpret_cast<std::byte*>(values->data());
-  comm_->runner->submit(&request);
-  while (!request.finished()) {
-    if (comm_->cancelled.load()) comm_->runner->abort();
-    // A short nap keeps lhCommAbort of a starting communicator prompt without a second wake-up path.
-    std::this_thread::sleep_for(std::chrono::microseconds(200));
-  }
-  return request.result.ok() ? Status() : std::move(request.result).with("joining the job");
-}
-
-/// Each of the numbers becomes the largest of all ranks, the same everywhere.
-Status BringUp::agree_on_largest(std::span<float> numbers) {
-  const auto ranks = static_cast<std::size_t>(comm_->members.topology.ranks());
-  std::vector<float> all(ranks * numbers.size());
-  const auto own = static_cast<std::size_t>(comm_->members.rank) * numbers.size();
-  std::copy(numbers.begin(), numbers.end(), all.begin() + static_cast<std::ptrdiff_t>(own));
-  Status status = call(&all);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    float& largest = numbers[i % numbers.size()];
-    largest = i < numbers.size() ? all[i] : std::max(largest, all[i]);
-  }
-  return status;
-}
-
-/// The communicator is handed out only when every rank of every site is connected, and the connections know their links.
-Status BringUp::meet_everybody() {
-  const plan::Topology& topology = comm_->members.topology;
-  std::vector<float> values;
-  if (topology.sites() == 1) return call(&values);
-  int largest = 0;
-  for (int site = 0; site < topology.sites(); ++site) largest = std::max(largest, topology.size_of(site));
-  WarmUp warm_up(largest);
-  for (bool more = true; more;) {
-    values.assign(warm_up.bytes() / sizeof(float), 0);
-    comm_->runner->engine().link_measured(warm_up.pace());
-    const TimeNs began = steady_now();
-    if (Status moved = call(&values); !moved.ok()) return moved;
-    std::array<float, 3> numbers{static_cast<float>(steady_now() - began),
-                                 static_cast<float>(comm_->runner->engine().stats().least_rtt_ns),
-                                 static_cast<float>(config_.wan.rate_limit_bits_per_s) / 8};
-    if (Status agreed = agree_on_largest(numbers); !agreed.ok()) return agreed;
-    const auto [took, rtt, limit] = numbers;
-    log_debug(fmt::format("warm-up: {} bytes at {:.0f} Mbit/s in {:.1f} ms, round trip {:.1f} ms", warm_up.bytes(),
-                          warm_up.pace() * 8e-6, took / 1e6F, rtt / 1e6F));
-    more = warm_up.next({.took = static_cast<TimeNs>(took), .one_way = static_cast<TimeNs>(rtt) / 2, .limit = static_cast<double>(limit)});
-  }
-  comm_->link_rate = warm_up.rate() * 8;
-  // A configured limit is better than anything measured: nothing is paced besides.
-  if (!warm_up.limited()) comm_->runner->engine().link_measured(warm_up.rate());
-  log_info(fmt::format("every link carries {:.0f} Mbit/s or more each way", comm_->link_rate / 1e6));
-  return {};
-}
-
 }  // namespace
-
-void prepare_first_call(engine::Request* request, TimeNs deadline) {
-  request->call = {.collective = plan::Collective::Barrier, .type = lhInt8};
-  request->deadline = deadline;
-  request->counted = false;
-}
 
 Status bring_up(lhComm* comm, const config::Config& config, SiteWays ways) {
   return BringUp(comm, config, std::move(ways)).run();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bring-up of one rank: listen, find the others, join, and one barrier over everything before the communicator is handed out.
+// Bring-up of one rank: listen, find the others, join, and the first calls (first_calls.h) before the communicator is handed out.
 #pragma once
 
 #include <functional>
@@ -23,9 +23,6 @@ Status bring_up(lhComm* comm, const config::Config& config, SiteWays ways);
 /// Runs bring_up now, or on comm->starter with config.blocking off, and stores the result in the communicator. What
 /// lhCommInit returns; *out is set to null on failure.
 lhResult_t start(lhComm_t* out, std::unique_ptr<lhComm> comm, config::Config config, SiteWays ways);
-
-/// The library's own first call, a barrier, which ends a bring-up.
-void prepare_first_call(engine::Request* request, TimeNs deadline);
 
 /// Ranks of one site: in-site exchange on host memory is direct, rank to rank.
 constexpr int kMaxSiteSize = 64;

@@ -31,7 +31,7 @@ struct lhComm {
   // Set by the bring-up, constant once `state` is Ready.
   longhaul::engine::Members members{longhaul::plan::Topology({}), {}, 0};
   longhaul::config::Wan wan;
-  double link_rate = 0;  // bits a second of the slowest link each way, as measured at bring-up; 0: not measured
+  double link_rate = 0;  // bits a second of a link each way, as known at bring-up; 0: not known
   std::unique_ptr<longhaul::engine::Runner> runner;
   std::shared_ptr<longhaul::api::RequestPool> requests;
 

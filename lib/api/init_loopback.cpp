@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // lhCommInitLoopback: all ranks of all sites in this process, each with its own engine thread; the WAN is a simulated network.
 #include "api/bring_up.h"
+#include "api/first_calls.h"
 #include "api/link_options.h"
 #include "site/host/shm_channel.h"
 #include "transport/sim/network.h"

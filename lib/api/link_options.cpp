@@ -11,9 +11,9 @@ namespace {
 /// Without wan.window: 16 MiB carries 1 Gbit/s over 130 ms; it grows with what the link turns out to need.
 constexpr std::uint64_t kFirstWindow = 16 << 20;
 constexpr std::uint64_t kMostWindow = 256 << 20;
-/// What counts on a link is how many connections it carries in all. With BBR four fill 1 Gbit/s over 20 ms in spite of default
-/// socket buffers, and more only queue up against each other; the longer the distance, the less each can carry. Loss-based
-/// congestion control needs eight times as many to survive a loss. docs/results has the measurements.
+/// What counts on a link is how many connections it carries in all: eight fill 1 Gbit/s over 80 ms in spite of default socket
+/// buffers, and the longer the distance, the less each can carry. Loss-based congestion control needs eight times as many to
+/// survive a loss. docs/decisions/0005 and 0006 have the measurements.
 constexpr TimeNs kRttPerFlow = 10 * kMillisecond;
 constexpr TimeNs kRttPerFlowWithoutBbr = kRttPerFlow / 8;
 constexpr int kMostStreams = 16;

@@ -10,7 +10,9 @@ namespace {
 constexpr std::uint64_t kFirstBytes = 1 << 20;
 constexpr std::uint64_t kSecondGrowth = 4;
 constexpr std::uint64_t kMostBytes = 64 << 20;
-/// Where the first round, which includes the connecting, takes longer than this, the link is slow, and nobody waits for more.
+/// On a link that moves less in a round there is nothing to warm up.
+constexpr std::uint64_t kLeastBytes = 64 << 10;
+/// Where the first round takes longer than this, the link is slow, and nobody waits for more.
 constexpr TimeNs kLongestFirstRound = 2 * kSecond;
 /// Nearer sites are not paced (link::Session).
 constexpr TimeNs kNear = kMillisecond;
@@ -29,49 +31,58 @@ constexpr int kLimitedRounds = 4;
 
 }  // namespace
 
-WarmUp::WarmUp(int site_size) : bytes_(std::min(kMostBytes, kFirstBytes * static_cast<std::uint64_t>(site_size))) {}
+WarmUp::WarmUp(int site_size, double limit)
+    : limit_(limit),
+      bytes_(limit > 0 ? bytes_at(limit, 0) : std::min(kMostBytes, kFirstBytes * static_cast<std::uint64_t>(site_size))) {}
 
-bool WarmUp::next(const Round& round) {
-  limited_ = round.limit > 0;
+void WarmUp::next(TimeNs took, TimeNs one_way) {
   // The distance may have been measured on a bad day.
-  const TimeNs moving = std::max({round.took - round.one_way, round.took * 3 / 4, TimeNs{1}});
+  const TimeNs moving = std::max({took - one_way, took * 3 / 4, TimeNs{1}});
   const double reached = static_cast<double>(bytes_) * 1e9 / static_cast<double>(moving);
-  if (++rounds_ == kMostRounds) return false;
-  return pace_ > 0 ? next_paced(round.one_way, reached) : next_free(round, reached);
+  const int most = limit_ > 0 ? kLimitedRounds : kMostRounds;
+  if (++rounds_ == most)
+    bytes_ = 0;
+  else if (limit_ > 0)
+    bytes_ = one_way >= kNear ? bytes_at(limit_, one_way) : 0;  // the sessions keep to it by themselves
+  else if (pace_ > 0)
+    next_paced(one_way, reached);
+  else
+    next_free(took, one_way, reached);
 }
 
-bool WarmUp::next_free(const Round& round, double reached) {
-  if (rounds_ == 1 && round.took > kLongestFirstRound) return false;
-  rate_ = limited_ ? round.limit : rounds_ > 1 ? reached : 0;
+/// The first round measures nothing: connections are still being made.
+void WarmUp::next_free(TimeNs took, TimeNs one_way, double reached) {
   if (rounds_ == 1) {
-    bytes_ = std::min(kMostBytes, kSecondGrowth * bytes_);
-    return true;
+    bytes_ = took <= kLongestFirstRound ? std::min(kMostBytes, kSecondGrowth * bytes_) : 0;
+    return;
   }
-  if (round.one_way < kNear) return false;
-  // The sessions keep to the limit by themselves: what is left to do is to warm up their connections.
-  return limited_ ? rounds_ < kLimitedRounds && size_for(round.one_way) : pace_to(kGrow, round.one_way);
+  rate_ = reached;
+  if (one_way >= kNear) return pace_to(kGrow, one_way);
+  bytes_ = 0;
 }
 
-bool WarmUp::next_paced(TimeNs one_way, double reached) {
+void WarmUp::next_paced(TimeNs one_way, double reached) {
   const bool held = reached >= kReached * pace_;
   rate_ = std::max(rate_, reached);
   if (held && factor_ != kConfirm) return pace_to(factor_, one_way);
   // Cold connections over a long distance may need another round before they can.
-  if (factor_ == kGrow) return ++missed_ < kMisses || pace_to(kRefine, one_way);
-  return confirmed_++ < kConfirmations && pace_to(kConfirm, one_way);
+  if (factor_ == kGrow && ++missed_ < kMisses) return;
+  if (factor_ == kGrow) return pace_to(kRefine, one_way);
+  if (confirmed_++ < kConfirmations) return pace_to(kConfirm, one_way);
+  bytes_ = 0;
 }
 
-bool WarmUp::pace_to(double factor, TimeNs one_way) {
+void WarmUp::pace_to(double factor, TimeNs one_way) {
   factor_ = factor;
   missed_ = 0;
   pace_ = factor * rate_;
-  return size_for(one_way);
+  bytes_ = bytes_at(rate_, one_way);
 }
 
-bool WarmUp::size_for(TimeNs one_way) {
+std::uint64_t WarmUp::bytes_at(double rate, TimeNs one_way) {
   const TimeNs round = std::max(kPacedRound, 2 * kPacedRoundTrips * one_way);
-  bytes_ = std::min(kMostBytes, static_cast<std::uint64_t>(rate_ * static_cast<double>(round) / 1e9) / 4096 * 4096);
-  return true;
+  const auto bytes = static_cast<std::uint64_t>(rate * static_cast<double>(round) / 1e9);
+  return bytes < kLeastBytes ? 0 : std::min(kMostBytes, bytes) / 4096 * 4096;
 }
 
 }  // namespace longhaul::api

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // WarmUp: the all-reduces that end a bring-up. A cold TCP connection sends a few packets and waits a round trip, so the first
 // calls of a job would crawl; and what a link carries is known only once it was full. So bring-up moves zeros over every link:
-// twice as fast as the connections go, then at a given pace, half as fast again each time, until a pace is not reached, and then
+// in two rounds as fast as the connections go, then at a given pace, 1.6 times as fast each time, until a pace is not reached, and then
 // in smaller steps. What was reached is the rate of the link. Faster than that at once would only overrun the queues on the way.
 // Sans-IO: decides, does not communicate.
 #pragma once
@@ -14,40 +14,36 @@ namespace longhaul::api {
 
 class WarmUp {
  public:
-  /// `site_size`: of the largest site; its ranks share every link.
-  explicit WarmUp(int site_size);
+  /// `site_size`: of the largest site; its ranks share every link. `limit`: what the configuration allows every link to carry,
+  /// bytes a second, equal at all ranks; then nothing is left to find out. 0: none.
+  WarmUp(int site_size, double limit);
 
-  /// What every link carries each way in the next round: the size of the all-reduce.
+  /// What every link carries each way in the next round: the size of the all-reduce. 0: that is all.
   std::uint64_t bytes() const { return bytes_; }
   /// Bytes a second to pace every link to in the next round; 0: do not.
   double pace() const { return pace_; }
 
-  /// What a round was like, equal at all ranks, so that all decide alike.
-  struct Round {
-    TimeNs took = 0;     ///< the slowest rank's time
-    TimeNs one_way = 0;  ///< the distance, which that includes
-    double limit = 0;    ///< wan.rate_limit in bytes a second: then nothing is left to find out; 0: none
-  };
-  /// The round is over. False: that was the last one.
-  bool next(const Round& round);
+  /// The round is over. `took`: the slowest rank's time; `one_way`: the distance, which that includes. Equal at all ranks, so
+  /// that all decide alike.
+  void next(TimeNs took, TimeNs one_way);
 
-  /// Bytes a second that the slowest link carried each way, a little less to be on the safe side; 0: not measured.
-  double rate() const { return kSafe * rate_; }
-  bool limited() const { return limited_; }
+  /// Bytes a second that every link carries each way: the limit, or a little less than was reached, to be on the safe side;
+  /// 0: not known.
+  double rate() const { return limit_ > 0 ? limit_ : kSafe * rate_; }
 
  private:
-  bool next_free(const Round& round, double reached);
-  bool next_paced(TimeNs one_way, double reached);
-  bool pace_to(double factor, TimeNs one_way);
-  bool size_for(TimeNs one_way);
+  void next_free(TimeNs took, TimeNs one_way, double reached);
+  void next_paced(TimeNs one_way, double reached);
+  void pace_to(double factor, TimeNs one_way);
+  static std::uint64_t bytes_at(double rate, TimeNs one_way);
 
   static constexpr double kSafe = 0.98;
 
+  double limit_;
   std::uint64_t bytes_;
   int rounds_ = 0;
   double pace_ = 0;
   double factor_ = 0;  // of the pace over what was reached
-  bool limited_ = false;
   int missed_ = 0, confirmed_ = 0;
   double rate_ = 0;
 };

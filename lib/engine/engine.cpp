@@ -78,9 +78,9 @@ void Engine::leave(TimeNs deadline) {
   commands_pending_.store(true, std::memory_order_release);
 }
 
-void Engine::link_measured(double bytes_per_second) {
+void Engine::links_are(const LinkState& state) {
   const std::lock_guard lock(mutex_);
-  link_rate_ = bytes_per_second;
+  link_state_ = state;
   commands_pending_.store(true, std::memory_order_release);
 }
 

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "engine/chunk_run.h"
@@ -47,8 +48,12 @@ class Engine final : private LinkEvents {
   void abort();
   /// Starts leaving: calls still pending end with lhAborted, peers are told goodbye. left() becomes true when all is flushed or `deadline`.
   void leave(TimeNs deadline);
-  /// What every link to another site carries: sessions pace to it, and correct it while they run. 0: nothing known.
-  void link_measured(double bytes_per_second);
+  /// What bring-up knows of every link to another site.
+  struct LinkState {
+    double bytes_per_second = 0;  ///< sessions pace to it, and correct it while they run; 0: not known
+    bool warming_up = false;      ///< connections are still cold
+  };
+  void links_are(const LinkState& state);
   /// The final error, or success.
   Status failure() const;
   bool failed() const { return failed_.load(std::memory_order_acquire); }
@@ -166,7 +171,7 @@ class Engine final : private LinkEvents {
   std::size_t commands_head_ = 0;
   bool abort_requested_ = false;
   TimeNs leave_requested_ = kNever;
-  double link_rate_ = 0;  // to be told to the sessions; 0: nothing new
+  std::optional<LinkState> link_state_;  // to be told to the sessions
   Status failure_;
   EngineStats published_;
   std::atomic<bool> commands_pending_{false};

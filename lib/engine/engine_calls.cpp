@@ -11,17 +11,20 @@ namespace longhaul::engine {
 
 void Engine::take_commands() {
   bool aborting = false, leaving = false;
-  double link_rate = 0;
+  std::optional<LinkState> links;
   {
     const std::lock_guard lock(mutex_);
     commands_pending_.store(false, std::memory_order_relaxed);
     aborting = abort_requested_ && failure_.ok();
     leaving = leave_requested_ != kNever && leaving_ == Leaving::No;
     if (leaving) leave_deadline_ = leave_requested_;
-    link_rate = std::exchange(link_rate_, 0);
+    links = std::exchange(link_state_, std::nullopt);
   }
-  if (link_rate > 0)
-    for (const int rank : wan_peers_) links_->session(rank)->link_measured(link_rate);
+  for (std::size_t i = 0; links && i < wan_peers_.size(); ++i) {
+    link::Session* session = links_->session(wan_peers_[i]);
+    session->warm_up(links->warming_up);
+    if (links->bytes_per_second > 0) session->link_measured(links->bytes_per_second);
+  }
   if (aborting) {
     fail(error(lhAborted, "lhCommAbort was called on this rank"),
          members_.who(members_.rank) + " aborted its communicator", lhRemoteError);

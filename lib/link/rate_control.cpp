@@ -41,11 +41,12 @@ void RateControl::on_delivery(TimeNs latency, TimeNs rtt, TimeNs now) {
   }
   least_ = std::min(least_, latency);
   if (busy_since_ == kNever || now - busy_since_ < kSettled * rtt) return;
+  if (quickest_ == kNever) round_ends_ = now + std::max(kShortestRound, kRoundTrips * rtt);
   quickest_ = std::min(quickest_, latency);
-  if (now >= round_ends_) end_round(rtt, now);
+  if (now >= round_ends_) end_round(rtt);
 }
 
-void RateControl::end_round(TimeNs rtt, TimeNs now) {
+void RateControl::end_round(TimeNs rtt) {
   const TimeNs queue = quickest_ - std::min(least_, least_before_);
   if (queue > std::max(kLeastExcess, rtt / 2))
     rate_ = std::max(kFloor * measured_, kSlower * rate_);
@@ -53,7 +54,6 @@ void RateControl::end_round(TimeNs rtt, TimeNs now) {
     rate_ = rate_ < measured_ ? std::min(measured_, kFaster * rate_) : kBeyond * rate_;
   held_ = false;
   quickest_ = kNever;
-  round_ends_ = now + std::max(kShortestRound, kRoundTrips * rtt);
 }
 
 }  // namespace longhaul::link

@@ -25,18 +25,18 @@ class RateControl {
   void on_delivery(TimeNs latency, TimeNs rtt, TimeNs now);
   /// The first frame after a pause, and the pause: nothing is under way any more.
   void on_busy(TimeNs now) { busy_since_ = busy_since_ == kNever ? now : busy_since_; }
-  void on_idle() { busy_since_ = kNever; }
+  void on_idle() { busy_since_ = quickest_ = kNever; }
   /// Something was held back by the rate: only then the rate is what decides.
   void on_held() { held_ = true; }
 
  private:
-  void end_round(TimeNs rtt, TimeNs now);
+  void end_round(TimeNs rtt);
 
   double rate_ = 0, measured_ = 0;
   bool held_ = false;
   TimeNs busy_since_ = kNever;
   TimeNs round_ends_ = 0;
-  TimeNs quickest_ = kNever;                       // of this round
+  TimeNs quickest_ = kNever;                       // of this round; kNever: it has not begun
   TimeNs least_ = kNever, least_before_ = kNever;  // of this era and the one before: no queue at all
   TimeNs era_ends_ = 0;
 };

@@ -12,7 +12,7 @@ namespace {
 constexpr TimeNs kMinHedge = 20 * kMillisecond;
 /// Copies may cost an eighth of what was sent, and this much before that counts.
 constexpr std::uint64_t kFreeCopies = 4 << 20;
-/// What a pace allows at once after a pause. Less than an eighth of the distance, which every queue on the way can hold.
+/// What a pace allows at once after a pause: an eighth of the round trip, which a queue on the way can hold.
 constexpr TimeNs kShortestBurst = 2 * kMillisecond;
 constexpr int kBurstsPerRtt = 8;
 /// Nearer peers need no pacing: TCP learns faster than we do.
@@ -154,9 +154,7 @@ void Session::link_measured(double bytes_per_second) {
 
 /// Bytes a second; 0: as fast as the streams take it.
 double Session::pace() const {
-  const auto limit = static_cast<double>(options_.rate_limit);
-  if (!control_.active()) return limit;
-  return limit > 0 ? std::min(limit, control_.rate()) : control_.rate();
+  return options_.rate_limit > 0 ? static_cast<double>(options_.rate_limit) : control_.rate();
 }
 
 bool Session::held_back(TimeNs now) {
@@ -213,7 +211,7 @@ void Session::finish(int stream, const wire::Frame& frame, ConstBytes inline_pay
   counters_.bytes_sent += out->header.size + payload.size();
 }
 
-/// The stream that will have delivered the frame first, so a fast one takes more; none where that one has enough queued in its
+/// While warming up, the stream that carried the fewest frames; later the one that will have delivered the frame first, so a fast one takes more; none where that one has enough queued in its
 /// transport. A stalled stream, and for a copy the one that has the original, only where there is no other.
 int Session::pick_stream(const Record& record, TimeNs now) const {
   int best = -1;
@@ -223,7 +221,7 @@ int Session::pick_stream(const Record& record, TimeNs now) const {
     if (streams_[i].state != Stream::State::Up) continue;
     const int index = static_cast<int>(i);
     const bool sound = !window_.stalled(index) && (record.transmissions == 0 || index != record.stream);
-    const TimeNs time = window_.pace(index).expected(record.cost(), now);
+    const TimeNs time = warming_up_ ? static_cast<TimeNs>(streams_[i].order) : window_.pace(index).expected(record.cost(), now);
     if (best >= 0 && (best_sound != sound ? best_sound : best_time <= time)) continue;
     best = index;
     best_sound = sound;

@@ -100,6 +100,9 @@ class Session {
   std::optional<Delivery> on_frame(int stream, ConstBytes header, ConstBytes payload, TimeNs now);
   void on_sent(int stream, std::uint64_t sequence, std::size_t bytes, TimeNs now);
   void on_time(TimeNs now);
+  /// While it is on, frames go to all streams alike: a cold stream becomes warm only by carrying its share, and one that delivers
+  /// slowly because it is cold would never be chosen.
+  void warm_up(bool on) { warming_up_ = on; }
   /// The whole link carries so much: pace to the session's share from now on. Nothing happens where the peer is near.
   void link_measured(double bytes_per_second);
 
@@ -180,6 +183,7 @@ class Session {
   RateControl control_;
   TimeNs next_allowed_ = 0;  // by the pace
   bool held_by_rate_ = false;
+  bool warming_up_ = false;
   TimeNs last_heard_ = 0;
   TimeNs disconnected_since_ = kNever;
   TimeNs refused_since_ = kNever;

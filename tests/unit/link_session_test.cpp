@@ -149,6 +149,18 @@ TEST_CASE("a rate limit is kept, and used", "[unit][link]") {
   CHECK(pair.now() < 1100 * kMillisecond);
 }
 
+TEST_CASE("a measured link is shared and kept to", "[unit][link]") {
+  Pair pair({.peer_name = "B", .streams = 2, .link_share = 0.5}, [](int, TimeNs) { return 100e6; });
+  pair.run_until(20 * kMillisecond);  // the first pings are answered: 10 ms
+  pair.a().link_measured(20e6);
+  CHECK(pair.a().link_rate() == Approx(20e6));
+  pair.send(160);  // 10.5 MB
+  pair.run_until(10 * kSecond, [&] { return pair.delivered() == 160; });
+  CHECK(pair.delivered() == 160);
+  CHECK(pair.now() > 900 * kMillisecond);
+  CHECK(pair.now() < 1100 * kMillisecond);
+}
+
 TEST_CASE("streams are opened by distance", "[unit][link]") {
   Session session({.peer_name = "B", .dialer = true, .streams = 16, .rtt_per_stream = 10 * kMillisecond});
   const auto dialled = [&](TimeNs now) {

@@ -140,3 +140,20 @@ TEST_CASE("the receive window drops duplicates and what is too far ahead", "[uni
   window.consumed(300);
   CHECK(window.credit() == 1300);
 }
+
+TEST_CASE("the receive window grows with what a round trip uses, as far as it may", "[unit][link]") {
+  ReceiveWindow window(8, 1000);
+  window.consumed(500);
+  window.end_round(3000);
+  CHECK(window.bytes() == 1000);  // half: enough
+  window.consumed(501);
+  window.end_round(3000);
+  CHECK(window.bytes() == 2000);
+  CHECK(window.credit() == 3001);
+  window.consumed(1900);
+  window.end_round(3000);
+  CHECK(window.bytes() == 3000);
+  window.consumed(3000);
+  window.end_round(3000);
+  CHECK(window.bytes() == 3000);
+}
