@@ -27,6 +27,7 @@ class Doctor(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         emulate("up", "--sites", "a,b", "--rtt", "40ms", "--rate", "200mbit")
+        cls.addClassCleanup(emulate, "down")
         cls.address = {s["name"]: s["address"] for s in json.loads(emulate("show", "--json").stdout)["sites"]}
         cls.listener = subprocess.Popen(inside("b", LONGHAUL, "doctor", "--listen"), stdout=subprocess.PIPE, text=True)
         assert "listening" in cls.listener.stdout.readline()
@@ -36,7 +37,6 @@ class Doctor(unittest.TestCase):
         cls.listener.send_signal(signal.SIGINT)
         cls.listener.wait(timeout=10)
         cls.listener.stdout.close()
-        emulate("down")
 
     def report(self, streams="1,4"):
         command = inside("a", LONGHAUL, "doctor", "--to", self.address["b"], "--seconds", "0.6", "--streams", streams, "--json")
@@ -48,7 +48,7 @@ class Doctor(unittest.TestCase):
         self.assertLess(report["rtt_ms"]["least"], 60)
         self.assertEqual(report["mtu"], 1500)
         best = max(min(c["up_bits_per_s"], c["down_bits_per_s"]) for c in report["capacity"])
-        self.assertLess(best, 1.15 * 200e6)  # a repaired loss delivers at once what waited
+        self.assertLess(best, 1.5 * 200e6)  # a repaired loss delivers at once what waited
         self.assertGreater(best, 50e6)
         self.assertRegex(report["wan"], r'rate_limit = "\d+mbit"')
         self.assertEqual([c["streams"] for c in report["capacity"]], [1, 4])

@@ -7,6 +7,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "config/units.h"
 #include "doctor/measure.h"
 #include "doctor/peer.h"
 
@@ -20,15 +21,18 @@ int wrong(const std::string& text) {
   return 1;
 }
 
+/// Where to listen: nothing, PORT or HOST:PORT.
+Result<config::HostPort> parse_own(const std::string& text) {
+  if (text.find(':') != std::string::npos) return config::parse_host_port(text);
+  auto port = text.empty() ? Result<int>(kPort) : config::parse_int(text, 1, 65535);
+  if (!port.ok()) return port.take_status();
+  return config::HostPort{"0.0.0.0", static_cast<std::uint16_t>(*port)};
+}
+
 /// HOST or HOST:PORT.
 Result<config::HostPort> parse_peer(const std::string& text) {
-  const auto colon = text.rfind(':');
-  if (colon == std::string::npos) return config::HostPort{text, kPort};
-  char* end = nullptr;
-  const unsigned long port = std::strtoul(text.c_str() + colon + 1, &end, 10);
-  if (*end != '\0' || port == 0 || port > 65535 || colon == 0)
-    return error(lhInvalidArgument, "'{}' is no address: HOST or HOST:PORT, for example 10.77.2.1:47000", text);
-  return config::HostPort{text.substr(0, colon), static_cast<std::uint16_t>(port)};
+  const bool has_port = text.find(':') != std::string::npos;
+  return config::parse_host_port(has_port ? text : fmt::format("{}:{}", text, kPort));
 }
 
 double ms(TimeNs time) { return static_cast<double>(time) / 1e6; }
@@ -96,8 +100,7 @@ void add_commands(CLI::App* app, std::function<int()>* run) {
     *run = [=]() -> int {
       if (!to->empty()) return diagnose(*options, *to, *json);
       if (wait->count() == 0) return wrong("say --listen at one site and --to HOST at the other");
-      const std::string text = listen->find(':') == std::string::npos ? fmt::format("0.0.0.0:{}", listen->empty() ? "47000" : *listen) : *listen;
-      auto at = parse_peer(text);
+      auto at = parse_own(*listen);
       if (!at.ok()) return wrong(at.status().text());
       return wrong(serve(*at).text());
     };

@@ -15,7 +15,9 @@ constexpr double kMss = 1448;
 constexpr double kUsable = 0.67;
 /// Where buffers are small, the rate that was measured is theirs and not the link's. It is a maximum and costs nothing.
 constexpr std::uint64_t kLeastAdvice = 16 << 20;
-constexpr double kNearBest = 0.9;
+constexpr double kNearBest = 0.95;
+/// Above this the streams overran a queue, and a repaired loss delivers at once all that waited for it: that looks too fast.
+constexpr double kTrusted = 0.01;
 
 double bytes_under_way(const Measured& m, double rate) { return rate / 8 * static_cast<double>(m.least_rtt) / 1e9; }
 
@@ -57,10 +59,12 @@ std::string rate_text(double bits) {
 }
 
 const Capacity& enough(const Measured& measured) {
+  const std::vector<Capacity>& all = measured.capacity;
+  const bool any = std::any_of(all.begin(), all.end(), [](const Capacity& c) { return c.resent < kTrusted; });
+  const auto rate = [any](const Capacity& c) { return !any || c.resent < kTrusted ? std::min(c.up, c.down) : 0; };
   double best = 0;
-  for (const Capacity& c : measured.capacity) best = std::max(best, std::min(c.up, c.down));
-  return *std::find_if(measured.capacity.begin(), measured.capacity.end(),
-                       [&](const Capacity& c) { return std::min(c.up, c.down) >= kNearBest * best; });
+  for (const Capacity& c : all) best = std::max(best, rate(c));
+  return *std::find_if(all.begin(), all.end(), [&](const Capacity& c) { return rate(c) >= kNearBest * best; });
 }
 
 double best_rate(const Measured& measured) {

@@ -40,8 +40,8 @@ struct Finding {
   std::string gain;
 };
 
-/// The fewest streams that come within 10 % of the best, each way. More of them sometimes look faster, because a repaired loss
-/// delivers all that waited for it at once. `capacity` must not be empty, here and below.
+/// The fewest streams that come within 5 % of the best, each way, of those that hardly lost anything. `capacity` must not be
+/// empty, here and below.
 const Capacity& enough(const Measured& measured);
 /// Bits a second of those, the slower way.
 double best_rate(const Measured& measured);

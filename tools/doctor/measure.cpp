@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <nlohmann/json.hpp>
 
@@ -60,7 +61,7 @@ Status measure_distance(const MeasureOptions& options, Measured* out) {
 }
 
 /// Bits a second of payload that all sockets together moved in the second half. Up: what the peer acknowledged.
-Result<double> move(const std::vector<Fd>& sockets, bool up, TimeNs duration) {
+Result<double> transfer(const std::vector<Fd>& sockets, bool up, TimeNs duration) {
   std::vector<std::byte> piece(kPiece);
   std::vector<pollfd> fds;
   for (const Fd& socket : sockets) fds.push_back({socket.get(), static_cast<short>(up ? POLLOUT : POLLIN), 0});
@@ -103,7 +104,7 @@ Result<Capacity> measure_capacity(const MeasureOptions& options, int streams, Ti
       if (!socket.ok()) return socket.take_status();
       sockets.push_back(std::move(*socket));
     }
-    auto rate = move(sockets, up, duration);
+    auto rate = transfer(sockets, up, duration);
     if (!rate.ok()) return rate.take_status();
     (up ? capacity.up : capacity.down) = *rate;
     double sent = 0, again = 0;

@@ -128,7 +128,7 @@ Status serve(const config::HostPort& at) {
   if (!listener.ok()) return listener.take_status();
   fmt::print("listening at {}; at the other site: longhaul doctor --to THIS_HOST:{} (Ctrl-C ends)\n", bootstrap::text_of(*address), at.port);
   std::fflush(stdout);
-  std::atomic<int> connections{0};
+  static std::atomic<int> connections{0};  // threads may outlive this call
   bootstrap::Poller poller;
   for (std::string last;;) {
     poller.clear();
@@ -136,13 +136,17 @@ Status serve(const config::HostPort& at) {
     poller.wait(kSecond);
     int problem = 0;
     auto accepted = bootstrap::accept_one(*listener, &problem);
+    if (problem != 0) std::this_thread::sleep_for(std::chrono::milliseconds(100));  // out of descriptors: some will be freed
     if (!accepted) continue;
     const std::string host = accepted->from.substr(0, accepted->from.rfind(':'));
-    if (host != last) fmt::print("{} measures\n", host), std::fflush(stdout);
+    if (host != last) {
+      fmt::print("{} measures\n", host);
+      std::fflush(stdout);
+    }
     last = host;
     if (connections >= kMostConnections) continue;
     ++connections;
-    std::thread([&connections, socket = std::move(accepted->socket)]() mutable {
+    std::thread([socket = std::move(accepted->socket)]() mutable {
       const int flags = ::fcntl(socket.get(), F_GETFL);
       ::fcntl(socket.get(), F_SETFL, flags & ~O_NONBLOCK);
       make_patient(socket);
