@@ -64,7 +64,8 @@ std::unique_ptr<engine::Engine> World::make_engine(int rank, ChannelRow channels
   if (members.site_size() > 1) group = std::make_unique<site::Group>(members.site_rank(), std::move(channels));
   engine::EngineOptions engine_options;
   engine_options.chunk_bytes = options_.chunk_bytes;
-  engine_options.blob_bytes = 16 * options_.chunk_bytes;
+  // Sixteen slots: few enough to run out, which is where the order of taking them matters.
+  engine_options.blob_bytes = 16 * options_.chunk_bytes / static_cast<std::uint64_t>(members.site_size());
   engine_options.warn = false;
   return std::make_unique<engine::Engine>(members, engine_options, std::move(links), std::move(group));
 }
