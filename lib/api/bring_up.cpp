@@ -9,6 +9,7 @@
 #include "api/link_options.h"
 #include "base/log.h"
 #include "bootstrap/machine.h"
+#include "config/environment.h"
 #include "engine/session_channel.h"
 #include "site/host/local_connect.h"
 #include "transport/shaped.h"
@@ -63,7 +64,9 @@ class BringUp {
     if (status.ok()) status = meet();
     if (status.ok()) status = join_site();
     if (!status.ok()) return status;
-    start_engine();
+    auto trace = open_trace(comm_->members);
+    if (!trace.ok()) return trace.take_status();
+    start_engine(std::move(*trace));
     return make_first_calls({.runner = comm_->runner.get(),
                              .topology = &comm_->members.topology,
                              .rank = comm_->members.rank,
@@ -79,7 +82,7 @@ class BringUp {
   Status join_site();
   Status agree_on_channels(bool* complete);
   Status join_by_mpi();
-  void start_engine();
+  void start_engine(std::unique_ptr<engine::Trace> trace);
   std::vector<engine::LinkPeer> link_peers() const;
   bool crosses_wan(int rank) const { return directory_.site_of(rank) != config_.site; }
 
@@ -215,7 +218,7 @@ std::vector<engine::LinkPeer> BringUp::link_peers() const {
   return peers;
 }
 
-void BringUp::start_engine() {
+void BringUp::start_engine(std::unique_ptr<engine::Trace> trace) {
   const engine::Members members = comm_->members;
   comm_->runner->start([&](std::unique_ptr<transport::Transport> transport) {
     std::unique_ptr<engine::Links> links;
@@ -238,11 +241,16 @@ void BringUp::start_engine() {
             std::make_unique<engine::SessionChannel>(links->session(rank), largest_payload(config_.wan));
       group = std::make_unique<site::Group>(config_.site_rank, std::move(channels_));
     }
-    return std::make_unique<engine::Engine>(members, engine_options(config_.wan), std::move(links), std::move(group));
+    return std::make_unique<engine::Engine>(members, engine_options(config_.wan), std::move(links), std::move(group), std::move(trace));
   });
 }
 
 }  // namespace
+
+Result<std::unique_ptr<engine::Trace>> open_trace(const engine::Members& members) {
+  const auto prefix = config::variable(config::process_environment(), "LONGHAUL_TRACE");
+  return prefix ? engine::Trace::open(*prefix, members) : std::unique_ptr<engine::Trace>();
+}
 
 Status bring_up(lhComm* comm, const config::Config& config, SiteWays ways) {
   return BringUp(comm, config, std::move(ways)).run();

@@ -24,6 +24,9 @@ Status bring_up(lhComm* comm, const config::Config& config, SiteWays ways);
 /// lhCommInit returns; *out is set to null on failure.
 lhResult_t start(lhComm_t* out, std::unique_ptr<lhComm> comm, config::Config config, SiteWays ways);
 
+/// Where $LONGHAUL_TRACE is set: the file for this rank. Else null.
+Result<std::unique_ptr<engine::Trace>> open_trace(const engine::Members& members);
+
 /// Ranks of one site: in-site exchange on host memory is direct, rank to rank.
 constexpr int kMaxSiteSize = 64;
 

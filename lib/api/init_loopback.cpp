@@ -42,7 +42,7 @@ std::shared_ptr<transport::Network> make_network(const plan::Topology& topology,
   return network;
 }
 
-void start_rank(lhComm* comm, const std::shared_ptr<transport::Network>& network, ChannelRow channels) {
+void start_rank(lhComm* comm, const std::shared_ptr<transport::Network>& network, ChannelRow channels, std::unique_ptr<engine::Trace> trace) {
   const engine::Members& members = comm->members;
   const bool wan = members.topology.sites() > 1;
   engine::Runner::MakeTransport make_transport;
@@ -65,7 +65,7 @@ void start_rank(lhComm* comm, const std::shared_ptr<transport::Network>& network
     }
     std::unique_ptr<site::Group> group;
     if (members.site_size() > 1) group = std::make_unique<site::Group>(members.site_rank(), std::move(channels));
-    return std::make_unique<engine::Engine>(members, engine_options(comm->wan), std::move(links), std::move(group));
+    return std::make_unique<engine::Engine>(members, engine_options(comm->wan), std::move(links), std::move(group), std::move(trace));
   });
 }
 
@@ -94,7 +94,9 @@ Status make_all(std::vector<std::unique_ptr<lhComm>>* comms, const plan::Topolog
       comm->members = {topology, names, static_cast<int>(comms->size())};
       comm->wan = wan;
       comms->push_back(std::move(comm));
-      start_rank(comms->back().get(), network, std::move(row));
+      auto trace = open_trace(comms->back()->members);
+      if (!trace.ok()) return trace.take_status();
+      start_rank(comms->back().get(), network, std::move(row), std::move(*trace));
     }
   }
   const TimeNs deadline = steady_now() + wan.timeout_ns;

@@ -12,6 +12,7 @@
 #include "codec/codec.h"
 #include "engine/members.h"
 #include "engine/request.h"
+#include "engine/trace.h"
 #include "link/session.h"
 #include "plan/plan.h"
 #include "site/group.h"
@@ -64,6 +65,7 @@ struct ChunkRun {
   int next_contribution = 0, next_result = 0;  // cursors of site::Group
   int next_site = 0, next_member = 0;          // cursor of WAN sends
   bool wan_sent = false;
+  Marks marks{};  // only where there is a trace
 };
 
 /// Pure-ish helpers over a ChunkRun; all on the engine's thread.

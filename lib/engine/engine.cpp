@@ -25,7 +25,8 @@ std::size_t slot_count(int site_size, const EngineOptions& options, std::size_t 
 
 }  // namespace
 
-Engine::Engine(Members members, EngineOptions options, std::unique_ptr<Links> links, std::unique_ptr<site::Group> group)
+Engine::Engine(Members members, EngineOptions options, std::unique_ptr<Links> links, std::unique_ptr<site::Group> group,
+               std::unique_ptr<Trace> trace)
     : members_(std::move(members)),
       options_(options),
       blobs_(std::make_unique<link::BlobPool>(
@@ -33,6 +34,7 @@ Engine::Engine(Members members, EngineOptions options, std::unique_ptr<Links> li
           slot_bytes(members_.topology, largest_chunk(options)))),
       links_(std::move(links)),
       group_(std::move(group)),
+      trace_(std::move(trace)),
       wan_peers_(plan::wan_peers(members_.topology, members_.rank)),
       operations_(kMaxOperations),
       runs_(kMaxChunks),
@@ -151,7 +153,7 @@ bool Engine::arm() {
 
 EngineStats Engine::count() const {
   EngineStats stats = counters_;
-  stats.memory_bytes = blobs_->memory_bytes() + (group_ ? group_->memory_bytes() : 0);
+  stats.memory_bytes = blobs_->memory_bytes() + (group_ ? group_->memory_bytes() : 0) + (trace_ ? trace_->memory_bytes() : 0);
   if (links_) {
     stats.memory_bytes += links_->memory_bytes();
     stats.dropped_frames += links_->dropped();

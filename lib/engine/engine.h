@@ -17,6 +17,7 @@
 #include "engine/chunk_run.h"
 #include "engine/links.h"
 #include "engine/operation.h"
+#include "engine/trace.h"
 #include "site/group.h"
 #include "wire/announcement.h"
 
@@ -38,7 +39,9 @@ struct EngineStats {
 class Engine final : private LinkEvents {
  public:
   /// `links` may be null (nobody to reach through a transport); `group` may be null in a site of one rank.
-  Engine(Members members, EngineOptions options, std::unique_ptr<Links> links, std::unique_ptr<site::Group> group);
+  /// `trace`: null for none.
+  Engine(Members members, EngineOptions options, std::unique_ptr<Links> links, std::unique_ptr<site::Group> group,
+         std::unique_ptr<Trace> trace = nullptr);
   ~Engine() override;
 
   // -- any thread
@@ -94,6 +97,11 @@ class Engine final : private LinkEvents {
   bool send_contributions(ChunkRun* run);
   void finish_if_done(ChunkRun* run);
   ChunkRun* find_chunk(const wire::Message& message);
+  void mark(ChunkRun* run, Mark mark) {
+    if (trace_) run->marks[static_cast<std::size_t>(mark)] = steady_now();
+  }
+  void trace(const ChunkRun& run);
+  void trace(const Operation& operation);
   ChunkRun& run_at(std::uint64_t number) { return runs_[number % kMaxChunks]; }
 
   // engine_messages.cpp
@@ -130,6 +138,7 @@ class Engine final : private LinkEvents {
   std::unique_ptr<link::BlobPool> blobs_;  // before links_: sessions hold blobs
   std::unique_ptr<Links> links_;
   std::unique_ptr<site::Group> group_;
+  std::unique_ptr<Trace> trace_;
   std::vector<int> wan_peers_;
 
   std::vector<Operation> operations_;  // ring by sequence

@@ -96,6 +96,7 @@ void Engine::activate(Request* request) {
   operation.wan_heard = 0;
   operation.heard.assign(operation.heard.size(), false);
   operation.finished = false;
+  if (trace_) operation.begun = steady_now();
   take_early(operation, nullptr);
 }
 
@@ -156,6 +157,7 @@ bool Engine::complete_finished() {
     if (operation.next_wan_announcement < wan_peers_.size()) continue;
     if (operation.request->call.collective == plan::Collective::Finalize && s > first_operation_) continue;
     operation.finished = true;
+    if (trace_) trace(operation);
     if (operation.plan->chunk_count() > 0) counters_.chunk_bytes = operation.plan->chunk_bytes();
     counters_.operations += operation.request->counted;
     if (counters_.operations == 0 && !operation.request->counted && operation.request->call.collective != plan::Collective::Finalize)
@@ -170,6 +172,16 @@ bool Engine::complete_finished() {
     if (commands_head_ < commands_.size()) commands_pending_.store(true, std::memory_order_release);
   }
   return moved;
+}
+
+void Engine::trace(const Operation& operation) {
+  const plan::Call& call = operation.request->call;
+  trace_->add(Trace::Call{.number = operation.sequence,
+                          .bytes = call.count * operation.plan->element_bytes(),
+                          .name = function_name(static_cast<std::uint8_t>(call.collective)),
+                          .codec = codec::name_of(call.codec),
+                          .begin = operation.begun,
+                          .end = steady_now()});
 }
 
 void Engine::check_deadlines(TimeNs now) {

@@ -14,6 +14,8 @@ bool Engine::start_chunks() {
       LH_CHECK(next_chunk_ == operation.first_chunk + operation.chunks_started);
       ChunkRun& run = run_at(next_chunk_);
       work_.start(&run, &operation, operation.chunks_started++);
+      run.marks = {};
+      mark(&run, Mark::Begun);
       ++next_chunk_;
       take_early(operation, &run);
       moved = true;
@@ -41,6 +43,7 @@ bool Engine::collect_chunks() {
     }
     if (collected == site::Collected::Waiting) return moved;
     run.stage = Stage::Exchange;
+    mark(&run, Mark::Collected);
     moved = true;
   }
   return moved;
@@ -55,6 +58,7 @@ bool Engine::advance(ChunkRun* run) {
     }
     const bool wanted = run->chunk.to(members_.site());
     if (wanted && run->missing == 0 && run->wan_sent && work_.combine(run)) {
+      mark(run, Mark::Combined);
       run->stage = Stage::Distribute;
       moved = true;
     } else if (!wanted && run->wan_sent) {
@@ -80,6 +84,7 @@ bool Engine::send_contributions(ChunkRun* run) {
     const ChunkWork::Outgoing outgoing = work_.next_outgoing(run);
     if (outgoing.rank < 0) {
       run->wan_sent = true;
+      mark(run, Mark::Sent);
       return true;
     }
     link::Session* session = links_->session(outgoing.rank);
@@ -99,11 +104,22 @@ bool Engine::send_contributions(ChunkRun* run) {
 }
 
 void Engine::finish_if_done(ChunkRun* run) {
+  mark(run, Mark::Distributed);
+  if (trace_) trace(*run);
   run->stage = Stage::Done;
   run->result_slot = {};
   ++run->operation->chunks_done;
   while (first_chunk_ < next_chunk_ && run_at(first_chunk_).stage == Stage::Done) ++first_chunk_;
   if (collect_next_ < first_chunk_) collect_next_ = first_chunk_;
+}
+
+void Engine::trace(const ChunkRun& run) {
+  const plan::Plan& plan = *run.operation->plan;
+  trace_->add(Trace::Chunk{.call = run.operation->sequence,
+                           .index = run.chunk.index,
+                           .bytes = run.part.count() * plan.element_bytes(),
+                           .lane = static_cast<std::uint32_t>((run.operation->first_chunk + run.chunk.index) % kMaxChunks),
+                           .marks = run.marks});
 }
 
 ChunkRun* Engine::find_chunk(const wire::Message& message) {

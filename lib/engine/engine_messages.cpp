@@ -76,6 +76,7 @@ void Engine::attach(ChunkRun* run, Held held) {
                       "version and configuration?", members_.who(held.rank), bytes, run->chunk.index, operation.sequence));
   }
   run->missing -= overlap.count();
+  if (run->missing == 0) mark(run, Mark::Arrived);
   run->arrivals.push_back(std::move(held));
 }
 

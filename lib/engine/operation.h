@@ -29,6 +29,7 @@ struct Operation {
   std::size_t wan_heard = 0;
   std::vector<bool> heard;  // by global rank
 
+  TimeNs begun = 0;  ///< only where there is a trace
   bool finished = false;  // the request was completed
 };
 
