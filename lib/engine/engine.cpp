@@ -36,6 +36,7 @@ Engine::Engine(Members members, EngineOptions options, std::unique_ptr<Links> li
       group_(std::move(group)),
       trace_(std::move(trace)),
       wan_peers_(plan::wan_peers(members_.topology, members_.rank)),
+      rates_(members_.site_size(), members_.topology.sites()),
       operations_(kMaxOperations),
       runs_(kMaxChunks),
       work_(members_, blobs_.get(), static_cast<std::size_t>(largest_chunk(options)) / 2),
@@ -111,6 +112,7 @@ bool Engine::step(TimeNs now) {
   }
   check_health(now);
   if (!failed()) {
+    if (group_ && links_) moved |= tell_rates();
     for (std::uint64_t s = first_operation_; s < next_operation_ && !failed(); ++s) agree(find(s));
     moved |= start_chunks();
     moved |= collect_chunks();

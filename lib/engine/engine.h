@@ -17,6 +17,7 @@
 #include "engine/chunk_run.h"
 #include "engine/links.h"
 #include "engine/operation.h"
+#include "engine/site_rates.h"
 #include "engine/trace.h"
 #include "site/group.h"
 #include "wire/announcement.h"
@@ -114,6 +115,11 @@ class Engine final : private LinkEvents {
   bool on_result(int peer, const site::Received& received, bool* consumed);
   void handle_control(int rank, bool in_site, const wire::Message& message, ConstBytes payload);
 
+  // engine_rates.cpp
+  void believe_rates();
+  bool tell_rates();
+  void on_rates(int rank, ConstBytes payload);
+
   // engine_failure.cpp
   void fail(Status status, const std::string& notice, lhResult_t notice_code);
   void fail(Status status);
@@ -141,6 +147,7 @@ class Engine final : private LinkEvents {
   std::unique_ptr<Trace> trace_;
   std::vector<int> wan_peers_;
 
+  SiteRates rates_;
   std::vector<Operation> operations_;  // ring by sequence
   std::uint64_t first_operation_ = 1, next_operation_ = 1;
   std::vector<ChunkRun> runs_;  // ring by running number

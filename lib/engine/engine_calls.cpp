@@ -79,6 +79,7 @@ std::uint32_t wire_codec(const plan::Plan& plan) {
 }  // namespace
 
 void Engine::activate(Request* request) {
+  if (group_ && links_) believe_rates();
   const std::uint64_t sequence = next_operation_++;
   Operation& operation = operations_[sequence % kMaxOperations];
   operation.request = request;

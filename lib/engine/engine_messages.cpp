@@ -39,6 +39,9 @@ void Engine::handle_control(int rank, bool in_site, const wire::Message& message
       return on_failure_notice(rank, payload);
     case wire::kGoodbye:
       return on_goodbye(rank, message);
+    case wire::kLinkRates:
+      if (in_site) return on_rates(rank, payload);
+      [[fallthrough]];
     default:
       ++counters_.dropped_frames;
   }

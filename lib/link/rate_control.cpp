@@ -30,6 +30,7 @@ constexpr double kFloor = 0.5;
 void RateControl::start(double bytes_per_second) {
   rate_ = bytes_per_second;
   measured_ = bytes_per_second;
+  most_ = std::numeric_limits<double>::infinity();
   held_ = false;
 }
 
@@ -52,8 +53,14 @@ void RateControl::end_round(TimeNs rtt) {
     rate_ = std::max(kFloor * measured_, kSlower * rate_);
   else if (held_ && queue < std::max(kLeastRoom, rtt / 4))
     rate_ = rate_ < measured_ ? std::min(measured_, kFaster * rate_) : kBeyond * rate_;
+  rate_ = std::min(rate_, most_);
   held_ = false;
   quickest_ = kNever;
+}
+
+void RateControl::at_most(double bytes_per_second) {
+  most_ = bytes_per_second;
+  rate_ = std::min(rate_, most_);
 }
 
 }  // namespace longhaul::link

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "base/clock.h"
 
@@ -26,6 +27,8 @@ class RateControl {
   /// The first frame after a pause, and the pause: nothing is under way any more.
   void on_busy(TimeNs now) { busy_since_ = busy_since_ == kNever ? now : busy_since_; }
   void on_idle() { busy_since_ = quickest_ = kNever; }
+  /// Others who share the link can do with so much: never faster than that.
+  void at_most(double bytes_per_second);
   /// Something was held back by the rate: only then the rate is what decides.
   void on_held() { held_ = true; }
 
@@ -33,6 +36,7 @@ class RateControl {
   void end_round(TimeNs rtt);
 
   double rate_ = 0, measured_ = 0;
+  double most_ = std::numeric_limits<double>::infinity();
   bool held_ = false;
   TimeNs busy_since_ = kNever;
   TimeNs round_ends_ = 0;

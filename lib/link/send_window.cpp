@@ -52,7 +52,7 @@ void SendWindow::transmitted(Record* record, int stream, std::uint64_t order, Ti
   record->state = Record::State::InFlight;
   record->stream = stream;
   record->order = order;
-  flow_of(*record).pace.on_transmitted(record->cost(), now);
+  flow_of(*record).load.on_transmitted(record->cost());
   record->posted = now;
   record->sent = kNever;
 }
@@ -67,11 +67,14 @@ void SendWindow::mark_acknowledged(std::uint64_t sequence, TimeNs now) {
   Record& record = at(sequence);
   if (record.state == Record::State::Acknowledged) return;
   if (record.state == Record::State::Waiting) --lost_;  // an earlier transmission had arrived after all
-  if (record.state == Record::State::InFlight) flow_of(record).pace.on_left(record.cost(), 0, now);
+  if (record.state == Record::State::InFlight) flow_of(record).load.on_left(record.cost());
   record.state = Record::State::Acknowledged;
   record.blob = {};
-  flow_of(record).stalled = false;
-  if (record.transmissions == 1) note_delivery(now - record.posted);
+  flow_of(record).stalled_until = 0;
+  if (record.transmissions == 1) {
+    note_delivery(now - record.posted);
+    flow_of(record).load.on_delivery(now - record.posted);
+  }
   std::uint64_t& highest = flow_of(record).acknowledged_order;
   highest = std::max(highest, record.order);
 }
@@ -81,9 +84,9 @@ void SendWindow::note_delivery(TimeNs latency) {
   deliveries_.quickest = std::min(deliveries_.quickest, latency);
 }
 
-void SendWindow::mark_lost(Record* record, TimeNs now) {
+void SendWindow::mark_lost(Record* record) {
   record->state = Record::State::Waiting;
-  flow_of(*record).pace.on_left(0, record->cost(), now);
+  flow_of(*record).load.on_left(record->cost());
   ++lost_;
 }
 
@@ -101,25 +104,25 @@ Deliveries SendWindow::acknowledge(std::uint64_t cumulative, ConstBytes bitmap, 
     gaps = true;
   }
   while (base_ < next_new_ && at(base_).state == Record::State::Acknowledged) ++base_;
-  if (gaps) find_overtaken(now);
+  if (gaps) find_overtaken();
   return deliveries_;
 }
 
-void SendWindow::find_overtaken(TimeNs now) {
+void SendWindow::find_overtaken() {
   for (std::uint64_t s = base_; s < next_new_; ++s) {
     Record& record = at(s);
     if (record.state != Record::State::InFlight) continue;
-    if (record.order + kReorderSlack < flow_of(record).acknowledged_order) mark_lost(&record, now);
+    if (record.order + kReorderSlack < flow_of(record).acknowledged_order) mark_lost(&record);
   }
 }
 
-void SendWindow::stream_lost(int stream, TimeNs now) {
+void SendWindow::stream_lost(int stream) {
   for (std::uint64_t s = base_; s < next_new_; ++s) {
     Record& record = at(s);
-    if (record.state == Record::State::InFlight && record.stream == stream) mark_lost(&record, now);
+    if (record.state == Record::State::InFlight && record.stream == stream) mark_lost(&record);
   }
-  flows_[static_cast<std::size_t>(stream)].stalled = false;
-  flows_[static_cast<std::size_t>(stream)].pace.reset();
+  flows_[static_cast<std::size_t>(stream)].stalled_until = 0;
+  flows_[static_cast<std::size_t>(stream)].load.reset();
 }
 
 void SendWindow::expire(TimeNs now, TimeNs timeout, TimeNs hedge) {
@@ -129,8 +132,8 @@ void SendWindow::expire(TimeNs now, TimeNs timeout, TimeNs hedge) {
     const int doublings = std::min(record.transmissions - 1, 4);
     const bool late = record.sent != kNever && now - record.sent >= timeout << doublings;
     if (!late && (hedge == kNever || now - record.posted < hedge << doublings)) continue;
-    flow_of(record).stalled = true;
-    mark_lost(&record, now);
+    flow_of(record).stalled_until = now + timeout;
+    mark_lost(&record);
   }
 }
 

@@ -14,7 +14,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "link/blob.h"
-#include "link/stream_pace.h"
+#include "link/stream_load.h"
 #include "wire/frame.h"
 
 namespace longhaul::link {
@@ -68,12 +68,13 @@ class SendWindow {
   /// their own stream by a few acknowledged ones become Waiting again. Total over any values a peer may send.
   Deliveries acknowledge(std::uint64_t cumulative, ConstBytes bitmap, TimeNs now);
   /// Everything in flight on this stream is to be sent again.
-  void stream_lost(int stream, TimeNs now);
+  void stream_lost(int stream);
   /// Frames that left longer than `timeout` ago, or were posted longer than `hedge` ago (kNever: no matter), both doubled per
-  /// transmission, are to be sent again, and their streams are stalled until something sent on them is acknowledged.
+  /// transmission, are to be sent again, and their streams count as stalled for another `timeout`, or until something sent on them is acknowledged:
+  /// for longer would be for ever, because nothing is sent on a stalled stream.
   void expire(TimeNs now, TimeNs timeout, TimeNs hedge);
-  bool stalled(int stream) const { return flows_[static_cast<std::size_t>(stream)].stalled; }
-  const StreamPace& pace(int stream) const { return flows_[static_cast<std::size_t>(stream)].pace; }
+  bool stalled(int stream, TimeNs now) const { return now < flows_[static_cast<std::size_t>(stream)].stalled_until; }
+  const StreamLoad& load(int stream) const { return flows_[static_cast<std::size_t>(stream)].load; }
 
   std::uint64_t oldest() const { return base_; }
   bool in_flight() const { return base_ < next_new_; }
@@ -83,13 +84,13 @@ class SendWindow {
   Record& at(std::uint64_t sequence) { return records_[sequence % records_.size()]; }
   void mark_acknowledged(std::uint64_t sequence, TimeNs now);
   void note_delivery(TimeNs latency);
-  void mark_lost(Record* record, TimeNs now);
-  void find_overtaken(TimeNs now);
+  void mark_lost(Record* record);
+  void find_overtaken();
 
   struct Flow {
     std::uint64_t acknowledged_order = 0;  // highest known to have arrived
-    bool stalled = false;
-    StreamPace pace;
+    TimeNs stalled_until = 0;
+    StreamLoad load;
   };
   Flow& flow_of(const Record& record) { return flows_[static_cast<std::size_t>(record.stream)]; }
 

@@ -53,7 +53,7 @@ std::optional<Delivery> Session::on_frame(int stream, ConstBytes header, ConstBy
   note_delivery(deliveries.slowest);
   if (window_.empty()) control_.on_idle();
   if (deliveries.quickest != kNever) control_.on_delivery(deliveries.quickest, least_rtt_, now);
-  if (frame.type == wire::FrameType::Ping) s.pong_owed = frame.time;
+  if (frame.type == wire::FrameType::Ping) pong_owed_ = frame.time;
   if (frame.type == wire::FrameType::Pong) note_pong(frame.time, now);
   if (frame.type != wire::FrameType::Data) return std::nullopt;
 
@@ -123,10 +123,14 @@ bool Session::next_control(TimeNs now, Transmission* out) {
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     Stream& s = streams_[i];
     if (s.state != Stream::State::Up) continue;
+    if (resting(i, now)) {
+      s.next_ping = std::max(s.next_ping, turn_ends(now));
+      continue;
+    }
     wire::Frame frame;
-    if (s.pong_owed) {
+    if (pong_owed_) {
       frame.type = wire::FrameType::Pong;
-      frame.time = *std::exchange(s.pong_owed, std::nullopt);
+      frame.time = *std::exchange(pong_owed_, std::nullopt);
     } else if (now >= s.next_ping) {
       frame.type = wire::FrameType::Ping;
       frame.time = static_cast<std::uint64_t>(now);
@@ -211,21 +215,21 @@ void Session::finish(int stream, const wire::Frame& frame, ConstBytes inline_pay
   counters_.bytes_sent += out->header.size + payload.size();
 }
 
-/// While warming up, the stream that carried the fewest frames; later the one that will have delivered the frame first, so a fast one takes more; none where that one has enough queued in its
-/// transport. A stalled stream, and for a copy the one that has the original, only where there is no other.
+/// The stream with the least load (stream_load.h); none where that one has enough queued in its transport. A stalled stream, for a copy the one that has the original,
+/// and a resting one, only where there is no other.
 int Session::pick_stream(const Record& record, TimeNs now) const {
-  int best = -1;
-  bool best_sound = false;
-  TimeNs best_time = kNever;
+  int best = -1, best_trouble = 0;
+  double best_load = 0;
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     if (streams_[i].state != Stream::State::Up) continue;
     const int index = static_cast<int>(i);
-    const bool sound = !window_.stalled(index) && (record.transmissions == 0 || index != record.stream);
-    const TimeNs time = warming_up_ ? static_cast<TimeNs>(streams_[i].order) : window_.pace(index).expected(record.cost(), now);
-    if (best >= 0 && (best_sound != sound ? best_sound : best_time <= time)) continue;
+    const bool sound = !window_.stalled(index, now) && (record.transmissions == 0 || index != record.stream);
+    const int trouble = (sound ? 0 : 2) + (resting(i, now) ? 1 : 0);
+    const double load = window_.load(index).with(record.cost(), std::max(delivery_, rtt_));
+    if (best >= 0 && (best_trouble != trouble ? best_trouble < trouble : best_load <= load)) continue;
     best = index;
-    best_sound = sound;
-    best_time = time;
+    best_trouble = trouble;
+    best_load = load;
   }
   if (best < 0 || streams_[static_cast<std::size_t>(best)].queued_bytes >= options_.stream_queue_bytes) return -1;
   return best;

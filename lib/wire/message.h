@@ -13,6 +13,7 @@ enum Kind : std::uint32_t {
   kAnnounce = 3,      ///< "I was called with these arguments": payload is an Announcement
   kFailure = 4,       ///< the sender's communicator failed: payload is a FailureNotice
   kGoodbye = 5,       ///< the sender will say nothing more, and that is no failure
+  kLinkRates = 6,     ///< inside a site: what the sender believes the links to the other sites carry
 };
 
 struct Message {

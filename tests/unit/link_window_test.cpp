@@ -52,7 +52,7 @@ TEST_CASE("credit holds new frames back, not resent ones", "[unit][link]") {
   const std::uint64_t cost = kFrameOverhead + 10;
   CHECK(send_all(&window, 0, &order, 2 * cost) == Sequences{1, 2});
   CHECK(send_all(&window, 0, &order, 3 * cost - 1).empty());
-  window.stream_lost(0, 0);
+  window.stream_lost(0);
   CHECK(send_all(&window, 0, &order, 2 * cost) == Sequences{1, 2});
   CHECK(send_all(&window, 0, &order, 3 * cost) == Sequences{3});
   CHECK(window.resent_bytes() == 20);
@@ -113,7 +113,7 @@ TEST_CASE("a late acknowledgement cancels the resend", "[unit][link]") {
   std::uint64_t order = 0;
   push(&window, 2);
   send_all(&window, 0, &order);
-  window.stream_lost(0, 0);
+  window.stream_lost(0);
   window.acknowledge(1, kNone, 0);
   CHECK(send_all(&window, 0, &order) == Sequences{2});
 }
