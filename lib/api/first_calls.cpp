@@ -63,7 +63,7 @@ Status make_first_calls(const FirstCalls& calls, double* link_rate) {
   WarmUp warm_up(largest_site(*calls.topology), static_cast<double>(limit[0]));
   for (std::vector<float> values; warm_up.bytes() > 0;) {
     values.assign(warm_up.bytes() / sizeof(float), 0);
-    engine.links_are({.bytes_per_second = warm_up.pace(), .warming_up = true});
+    engine.links_carry(warm_up.pace());
     const TimeNs began = steady_now();
     if (Status moved = call(calls, values); !moved.ok()) return moved;
     std::array<float, 2> round{static_cast<float>(steady_now() - began), static_cast<float>(engine.stats().least_rtt_ns)};
@@ -75,7 +75,7 @@ Status make_first_calls(const FirstCalls& calls, double* link_rate) {
   }
   *link_rate = warm_up.rate() * 8;
   // A configured limit is better than anything measured: nothing is paced besides.
-  engine.links_are({.bytes_per_second = limit[0] > 0 ? 0 : warm_up.rate(), .warming_up = false});
+  if (limit[0] <= 0) engine.links_carry(warm_up.rate());
   if (*link_rate > 0) log_info(fmt::format("pacing to {:.0f} Mbit/s a link each way", *link_rate / 1e6));
   return {};
 }

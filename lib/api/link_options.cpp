@@ -18,13 +18,10 @@ constexpr TimeNs kRttPerFlow = 10 * kMillisecond;
 constexpr TimeNs kRttPerFlowWithoutBbr = kRttPerFlow / 8;
 constexpr int kMostStreams = 16;
 
-bool bbr(const config::Wan& wan) {
-  return wan.congestion == "bbr" || (wan.congestion == "auto" && transport::congestion_control_allowed("bbr"));
-}
-
 TimeNs rtt_per_stream(const config::Wan& wan, const plan::Topology& topology, int site, int peer) {
   const int pairs = std::min(topology.size_of(site), topology.size_of(topology.site_of(peer)));
-  return (bbr(wan) ? kRttPerFlow : kRttPerFlowWithoutBbr) * pairs;
+  const bool bbr = wan.congestion == "bbr" || (wan.congestion == "auto" && transport::congestion_control_allowed("bbr"));
+  return (bbr ? kRttPerFlow : kRttPerFlowWithoutBbr) * pairs;
 }
 
 /// The link from this site to another is shared by so many pairs of ranks.
@@ -62,7 +59,6 @@ link::SessionOptions wan_session_options(const config::Wan& wan, const plan::Top
   if (wan.emulate.active()) options.stream_queue_bytes = deep_queue(options);
   options.streams = wan.streams ? wan.streams : kMostStreams;
   if (wan.streams == 0) options.rtt_per_stream = rtt_per_stream(wan, topology, site, peer);
-  options.turns = bbr(wan);
   const std::uint64_t pairs = pairs_of_link(topology, site, peer);
   options.link_share = 1.0 / static_cast<double>(pairs);
   // wan.rate_limit is for the whole link.

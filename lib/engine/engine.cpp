@@ -81,9 +81,9 @@ void Engine::leave(TimeNs deadline) {
   commands_pending_.store(true, std::memory_order_release);
 }
 
-void Engine::links_are(const LinkState& state) {
+void Engine::links_carry(double bytes_per_second) {
   const std::lock_guard lock(mutex_);
-  link_state_ = state;
+  links_carry_ = bytes_per_second;
   commands_pending_.store(true, std::memory_order_release);
 }
 

@@ -52,12 +52,8 @@ class Engine final : private LinkEvents {
   void abort();
   /// Starts leaving: calls still pending end with lhAborted, peers are told goodbye. left() becomes true when all is flushed or `deadline`.
   void leave(TimeNs deadline);
-  /// What bring-up knows of every link to another site.
-  struct LinkState {
-    double bytes_per_second = 0;  ///< sessions pace to it, and correct it while they run; 0: not known
-    bool warming_up = false;      ///< connections are still cold
-  };
-  void links_are(const LinkState& state);
+  /// Every link to another site carries so many bytes a second: sessions pace to it, and correct it while they run.
+  void links_carry(double bytes_per_second);
   /// The final error, or success.
   Status failure() const;
   bool failed() const { return failed_.load(std::memory_order_acquire); }
@@ -187,7 +183,7 @@ class Engine final : private LinkEvents {
   std::size_t commands_head_ = 0;
   bool abort_requested_ = false;
   TimeNs leave_requested_ = kNever;
-  std::optional<LinkState> link_state_;  // to be told to the sessions
+  double links_carry_ = 0;  // to be told to the sessions; 0: nothing new
   Status failure_;
   EngineStats published_;
   std::atomic<bool> commands_pending_{false};

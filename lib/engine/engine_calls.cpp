@@ -11,20 +11,16 @@ namespace longhaul::engine {
 
 void Engine::take_commands() {
   bool aborting = false, leaving = false;
-  std::optional<LinkState> links;
+  double rate = 0;
   {
     const std::lock_guard lock(mutex_);
     commands_pending_.store(false, std::memory_order_relaxed);
     aborting = abort_requested_ && failure_.ok();
     leaving = leave_requested_ != kNever && leaving_ == Leaving::No;
     if (leaving) leave_deadline_ = leave_requested_;
-    links = std::exchange(link_state_, std::nullopt);
+    rate = std::exchange(links_carry_, 0);
   }
-  for (std::size_t i = 0; links && i < wan_peers_.size(); ++i) {
-    link::Session* session = links_->session(wan_peers_[i]);
-    session->warm_up(links->warming_up);
-    if (links->bytes_per_second > 0) session->link_measured(links->bytes_per_second);
-  }
+  for (std::size_t i = 0; rate > 0 && i < wan_peers_.size(); ++i) links_->session(wan_peers_[i])->link_measured(rate);
   if (aborting) {
     fail(error(lhAborted, "lhCommAbort was called on this rank"),
          members_.who(members_.rank) + " aborted its communicator", lhRemoteError);

@@ -43,8 +43,10 @@ bool Links::poll(LinkEvents& events, TimeNs now) {
   events_ = nullptr;
   expire_handshakes();
   for (std::size_t i = 0; i < peers_.size(); ++i) {
-    peers_[i].session.on_time(now);
-    while (auto action = peers_[i].session.next_action(now)) {
+    link::Session& session = peers_[i].session;
+    session.on_time(now);
+    if (session.watches_path(now)) session.path_is(transport_->queueing(peers_[i].about.address), now);
+    while (auto action = session.next_action(now)) {
       act(i, *action);
       moved = true;
     }

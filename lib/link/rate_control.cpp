@@ -2,19 +2,16 @@
 #include "link/rate_control.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace longhaul::link {
 namespace {
 
-/// Long enough that among its frames one was not delayed by a busy machine.
+/// Long enough that one look in it was not at a burst.
 constexpr TimeNs kShortestRound = 100 * kMillisecond;
 constexpr int kRoundTrips = 2;
-/// After a pause the first frames find an empty queue whatever the rate; it shows a round trip later, and is heard of after two.
+/// After a pause the first packets find an empty queue whatever the rate; it shows a round trip later, and is heard of after two.
 constexpr int kSettled = 2;
-/// A path may become longer; after at most two eras that is believed.
-constexpr TimeNs kEra = 15 * kSecond;
-/// Half a round trip of queue is too much; up to a quarter of it, or what a frame and a busy machine take, there is room.
+/// Half a round trip of queue is too much; up to a quarter of it, or what bursts and a busy machine take, there is room.
 constexpr TimeNs kLeastExcess = 10 * kMillisecond;
 constexpr TimeNs kLeastRoom = 4 * kMillisecond;
 constexpr double kSlower = 0.97;
@@ -34,28 +31,21 @@ void RateControl::start(double bytes_per_second) {
   held_ = false;
 }
 
-void RateControl::on_delivery(TimeNs latency, TimeNs rtt, TimeNs now) {
-  if (!active()) return;
-  if (now >= era_ends_) {
-    least_before_ = std::exchange(least_, kNever);
-    era_ends_ = now + kEra;
-  }
-  least_ = std::min(least_, latency);
-  if (busy_since_ == kNever || now - busy_since_ < kSettled * rtt) return;
-  if (quickest_ == kNever) round_ends_ = now + std::max(kShortestRound, kRoundTrips * rtt);
-  quickest_ = std::min(quickest_, latency);
+void RateControl::on_queue(TimeNs queue, TimeNs rtt, TimeNs now) {
+  if (!active() || busy_since_ == kNever || now - busy_since_ < kSettled * rtt) return;
+  if (shortest_ == kNever) round_ends_ = now + std::max(kShortestRound, kRoundTrips * rtt);
+  shortest_ = std::min(shortest_, queue);
   if (now >= round_ends_) end_round(rtt);
 }
 
 void RateControl::end_round(TimeNs rtt) {
-  const TimeNs queue = quickest_ - std::min(least_, least_before_);
-  if (queue > std::max(kLeastExcess, rtt / 2))
+  if (shortest_ > std::max(kLeastExcess, rtt / 2))
     rate_ = std::max(kFloor * measured_, kSlower * rate_);
-  else if (held_ && queue < std::max(kLeastRoom, rtt / 4))
+  else if (held_ && shortest_ < std::max(kLeastRoom, rtt / 4))
     rate_ = rate_ < measured_ ? std::min(measured_, kFaster * rate_) : kBeyond * rate_;
   rate_ = std::min(rate_, most_);
   held_ = false;
-  quickest_ = kNever;
+  shortest_ = kNever;
 }
 
 void RateControl::at_most(double bytes_per_second) {

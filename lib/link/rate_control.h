@@ -3,8 +3,7 @@
 // over after a few round trips and a stream has seldom enough queued to count as busy, so BBR never leaves its start-up phase,
 // sends at 2.9 times what the link carries, and a tenth of the data is lost in the queue and sent twice (measured:
 // docs/decisions/0006-pacing.md). So the session paces what it gives to all its streams together: at its share of what the link
-// was measured to carry, a little faster while frames arrive as if nothing else were on the way, a little slower when every one
-// of them waits. Sans-IO.
+// was measured to carry, a little faster while packets find no queue on the way, a little slower when they do. Sans-IO.
 #pragma once
 
 #include <cstdint>
@@ -22,11 +21,11 @@ class RateControl {
   /// Bytes a second to send at now; 0: as fast as it goes.
   double rate() const { return rate_; }
 
-  /// A frame was acknowledged so long after it was posted; the quickest of those acknowledged together.
-  void on_delivery(TimeNs latency, TimeNs rtt, TimeNs now);
+  /// A look at the path while frames are under way: how long its queue is, and its round trip without.
+  void on_queue(TimeNs queue, TimeNs rtt, TimeNs now);
   /// The first frame after a pause, and the pause: nothing is under way any more.
   void on_busy(TimeNs now) { busy_since_ = busy_since_ == kNever ? now : busy_since_; }
-  void on_idle() { busy_since_ = quickest_ = kNever; }
+  void on_idle() { busy_since_ = shortest_ = kNever; }
   /// Others who share the link can do with so much: never faster than that.
   void at_most(double bytes_per_second);
   /// Something was held back by the rate: only then the rate is what decides.
@@ -40,9 +39,7 @@ class RateControl {
   bool held_ = false;
   TimeNs busy_since_ = kNever;
   TimeNs round_ends_ = 0;
-  TimeNs quickest_ = kNever;                       // of this round; kNever: it has not begun
-  TimeNs least_ = kNever, least_before_ = kNever;  // of this era and the one before: no queue at all
-  TimeNs era_ends_ = 0;
+  TimeNs shortest_ = kNever;  // queue of this round; kNever: it has not begun
 };
 
 }  // namespace longhaul::link

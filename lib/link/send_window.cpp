@@ -72,16 +72,11 @@ void SendWindow::mark_acknowledged(std::uint64_t sequence, TimeNs now) {
   record.blob = {};
   flow_of(record).stalled_until = 0;
   if (record.transmissions == 1) {
-    note_delivery(now - record.posted);
+    slowest_ = slowest_ == kNever ? now - record.posted : std::max(slowest_, now - record.posted);
     flow_of(record).load.on_delivery(now - record.posted);
   }
   std::uint64_t& highest = flow_of(record).acknowledged_order;
   highest = std::max(highest, record.order);
-}
-
-void SendWindow::note_delivery(TimeNs latency) {
-  deliveries_.slowest = deliveries_.slowest == kNever ? latency : std::max(deliveries_.slowest, latency);
-  deliveries_.quickest = std::min(deliveries_.quickest, latency);
 }
 
 void SendWindow::mark_lost(Record* record) {
@@ -90,10 +85,10 @@ void SendWindow::mark_lost(Record* record) {
   ++lost_;
 }
 
-Deliveries SendWindow::acknowledge(std::uint64_t cumulative, ConstBytes bitmap, TimeNs now) {
-  deliveries_ = {};
+TimeNs SendWindow::acknowledge(std::uint64_t cumulative, ConstBytes bitmap, TimeNs now) {
+  slowest_ = kNever;
   // A peer that acknowledges what was never sent is damaged or hostile: believe nothing of it.
-  if (cumulative >= next_new_) return deliveries_;
+  if (cumulative >= next_new_) return slowest_;
   for (std::uint64_t s = base_; s <= cumulative; ++s) mark_acknowledged(s, now);
   bool gaps = false;
   for (std::size_t i = 0; i < bitmap.size() * 8; ++i) {
@@ -105,7 +100,7 @@ Deliveries SendWindow::acknowledge(std::uint64_t cumulative, ConstBytes bitmap, 
   }
   while (base_ < next_new_ && at(base_).state == Record::State::Acknowledged) ++base_;
   if (gaps) find_overtaken();
-  return deliveries_;
+  return slowest_;
 }
 
 void SendWindow::find_overtaken() {

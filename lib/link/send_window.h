@@ -43,12 +43,6 @@ struct Record {
   std::uint64_t cost() const { return payload.size() + inline_size + kFrameOverhead; }
 };
 
-/// How long frames took from being posted to being acknowledged, of those acknowledged together that were sent once.
-struct Deliveries {
-  TimeNs slowest = kNever;  ///< kNever: there were none
-  TimeNs quickest = kNever;
-};
-
 class SendWindow {
  public:
   explicit SendWindow(std::size_t frames);
@@ -65,8 +59,9 @@ class SendWindow {
   void left(std::uint64_t sequence, TimeNs now);
 
   /// Acknowledges everything up to `cumulative` and the bits of `bitmap` (bit i = cumulative + 1 + i). Frames overtaken on
-  /// their own stream by a few acknowledged ones become Waiting again. Total over any values a peer may send.
-  Deliveries acknowledge(std::uint64_t cumulative, ConstBytes bitmap, TimeNs now);
+  /// their own stream by a few acknowledged ones become Waiting again. Total over any values a peer may send. Returns how long the slowest of those
+  /// that were sent once took from being posted to being acknowledged; kNever: there were none.
+  TimeNs acknowledge(std::uint64_t cumulative, ConstBytes bitmap, TimeNs now);
   /// Everything in flight on this stream is to be sent again.
   void stream_lost(int stream);
   /// Frames that left longer than `timeout` ago, or were posted longer than `hedge` ago (kNever: no matter), both doubled per
@@ -83,7 +78,6 @@ class SendWindow {
  private:
   Record& at(std::uint64_t sequence) { return records_[sequence % records_.size()]; }
   void mark_acknowledged(std::uint64_t sequence, TimeNs now);
-  void note_delivery(TimeNs latency);
   void mark_lost(Record* record);
   void find_overtaken();
 
@@ -96,7 +90,7 @@ class SendWindow {
 
   std::vector<Record> records_;
   std::vector<Flow> flows_;     // by stream
-  Deliveries deliveries_;       // of the present acknowledge()
+  TimeNs slowest_ = kNever;     // of the present acknowledge()
   std::uint64_t base_ = 1;      // oldest not acknowledged
   std::uint64_t next_ = 1;      // next sequence number to give out
   std::uint64_t next_new_ = 1;  // next that was never transmitted

@@ -17,6 +17,8 @@ constexpr TimeNs kShortestBurst = 2 * kMillisecond;
 constexpr int kBurstsPerRtt = 8;
 /// Nearer peers need no pacing: TCP learns faster than we do.
 constexpr TimeNs kNear = 2 * kMillisecond;
+/// Often enough to see a queue come and go, seldom enough to cost nothing.
+constexpr TimeNs kLook = 10 * kMillisecond;
 /// Sequence gaps beyond what fits a bitmap are told by a later acknowledgement.
 constexpr std::size_t kBitmapBytes = 128;
 /// The window is judged once a round trip, but not more often than this.
@@ -48,12 +50,9 @@ std::optional<Delivery> Session::on_frame(int stream, ConstBytes header, ConstBy
   counters_.bytes_received += header.size() + payload.size();
   s.heard = last_heard_ = now;
   peer_credit_ = std::max(peer_credit_, frame.credit);
-  const Deliveries deliveries = window_.acknowledge(
-      frame.acknowledged, frame.type == wire::FrameType::Ack ? decoded->inline_payload : ConstBytes{}, now);
-  note_delivery(deliveries.slowest);
+  note_delivery(window_.acknowledge(frame.acknowledged, frame.type == wire::FrameType::Ack ? decoded->inline_payload : ConstBytes{}, now));
   if (window_.empty()) control_.on_idle();
-  if (deliveries.quickest != kNever) control_.on_delivery(deliveries.quickest, least_rtt_, now);
-  if (frame.type == wire::FrameType::Ping) pong_owed_ = frame.time;
+  if (frame.type == wire::FrameType::Ping) s.pong_owed = frame.time;
   if (frame.type == wire::FrameType::Pong) note_pong(frame.time, now);
   if (frame.type != wire::FrameType::Data) return std::nullopt;
 
@@ -123,14 +122,10 @@ bool Session::next_control(TimeNs now, Transmission* out) {
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     Stream& s = streams_[i];
     if (s.state != Stream::State::Up) continue;
-    if (resting(i, now)) {
-      s.next_ping = std::max(s.next_ping, turn_ends(now));
-      continue;
-    }
     wire::Frame frame;
-    if (pong_owed_) {
+    if (s.pong_owed) {
       frame.type = wire::FrameType::Pong;
-      frame.time = *std::exchange(pong_owed_, std::nullopt);
+      frame.time = *std::exchange(s.pong_owed, std::nullopt);
     } else if (now >= s.next_ping) {
       frame.type = wire::FrameType::Ping;
       frame.time = static_cast<std::uint64_t>(now);
@@ -154,6 +149,11 @@ bool Session::next_control(TimeNs now, Transmission* out) {
 
 void Session::link_measured(double bytes_per_second) {
   if (least_rtt_ != kNever && least_rtt_ >= kNear) control_.start(bytes_per_second * options_.link_share);
+}
+
+void Session::path_is(std::optional<TimeNs> queue, TimeNs now) {
+  next_look_ = now + kLook;
+  if (queue) control_.on_queue(*queue, least_rtt_, now);
 }
 
 /// Bytes a second; 0: as fast as the streams take it.
@@ -215,20 +215,20 @@ void Session::finish(int stream, const wire::Frame& frame, ConstBytes inline_pay
   counters_.bytes_sent += out->header.size + payload.size();
 }
 
-/// The stream with the least load (stream_load.h); none where that one has enough queued in its transport. A stalled stream, for a copy the one that has the original,
-/// and a resting one, only where there is no other.
+/// The stream with the least load (stream_load.h); none where that one has enough queued in its transport. A stalled stream, and
+/// for a copy the one that has the original, only where there is no other.
 int Session::pick_stream(const Record& record, TimeNs now) const {
-  int best = -1, best_trouble = 0;
+  int best = -1;
+  bool best_sound = false;
   double best_load = 0;
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     if (streams_[i].state != Stream::State::Up) continue;
     const int index = static_cast<int>(i);
     const bool sound = !window_.stalled(index, now) && (record.transmissions == 0 || index != record.stream);
-    const int trouble = (sound ? 0 : 2) + (resting(i, now) ? 1 : 0);
     const double load = window_.load(index).with(record.cost(), std::max(delivery_, rtt_));
-    if (best >= 0 && (best_trouble != trouble ? best_trouble < trouble : best_load <= load)) continue;
+    if (best >= 0 && (best_sound != sound ? best_sound : best_load <= load)) continue;
     best = index;
-    best_trouble = trouble;
+    best_sound = sound;
     best_load = load;
   }
   if (best < 0 || streams_[static_cast<std::size_t>(best)].queued_bytes >= options_.stream_queue_bytes) return -1;

@@ -37,7 +37,6 @@ struct SessionOptions {
   /// The dialling side opens a stream for every so much of the round trip, two at least: what one connection can have under way
   /// is bounded by its socket buffers, whatever the distance. 0: all streams at once.
   TimeNs rtt_per_stream = 0;
-  bool turns = false;  ///< streams of even and of odd index work in turns: TCP's BBR must see each of them rest (session_streams.cpp)
   std::size_t window_frames = 1024;
   std::uint64_t window_bytes = 16 << 20;  ///< what the peer may have under way to this rank, to begin with
   std::uint64_t most_window_bytes = 0;    ///< it grows up to this where the link needs more; 0: it stays
@@ -101,13 +100,15 @@ class Session {
   std::optional<Delivery> on_frame(int stream, ConstBytes header, ConstBytes payload, TimeNs now);
   void on_sent(int stream, std::uint64_t sequence, std::size_t bytes, TimeNs now);
   void on_time(TimeNs now);
-  /// While it is on, frames go to all streams alike: a cold stream becomes warm only by carrying its share, and one that delivers
-  /// slowly because it is cold would never be chosen.
-  void warm_up(bool on) { warming_up_ = on; }
   /// The whole link carries so much: pace to the session's share from now on. Nothing happens where the peer is near.
   void link_measured(double bytes_per_second);
   /// Others of this site can do with so much of the whole link: do not go faster than a fair share of that.
   void link_at_most(double bytes_per_second) { control_.at_most(bytes_per_second * options_.link_share); }
+
+  /// Whether the owner should look at the path and tell path_is().
+  bool watches_path(TimeNs now) const { return control_.active() && !window_.empty() && now >= next_look_; }
+  /// So much longer than at its best a round trip takes just now, for the queue on the way; nullopt: the transport does not know.
+  void path_is(std::optional<TimeNs> queue, TimeNs now);
 
   // -- what to do
   bool next_transmission(TimeNs now, Transmission* out);
@@ -141,6 +142,7 @@ class Session {
     TimeNs retry_at = 0;
     TimeNs backoff = 0;
     TimeNs next_ping = 0;
+    std::optional<std::uint64_t> pong_owed;
     bool was_up = false;
     bool drop = false;
   };
@@ -152,8 +154,6 @@ class Session {
   void note_pong(std::uint64_t sent, TimeNs now);
   void note_refused(TimeNs now);
   int wanted_streams() const;
-  bool resting(std::size_t stream, TimeNs now) const;
-  static TimeNs turn_ends(TimeNs now);
   void note_disconnected(TimeNs now);
   void check_liveness(TimeNs now);
   void note_delivery(TimeNs latency);
@@ -179,7 +179,6 @@ class Session {
   std::uint64_t credit_told_ = 0;
   TimeNs ack_since_ = kNever;  // oldest arrival not acknowledged yet
   bool ack_now_ = false;
-  std::optional<std::uint64_t> pong_owed_;  // to the peer's latest ping
   TimeNs next_expiry_check_ = kNever;
   TimeNs round_ends_ = kNever;
   TimeNs rtt_ = 0;
@@ -188,7 +187,7 @@ class Session {
   RateControl control_;
   TimeNs next_allowed_ = 0;  // by the pace
   bool held_by_rate_ = false;
-  bool warming_up_ = false;
+  TimeNs next_look_ = 0;
   TimeNs last_heard_ = 0;
   TimeNs disconnected_since_ = kNever;
   TimeNs refused_since_ = kNever;

@@ -16,11 +16,6 @@ constexpr TimeNs kDialTimeout = 5 * kSecond;
 constexpr TimeNs kRefusedLongEnough = kSecond;
 constexpr int kRefusedOftenEnough = 3;
 constexpr TimeNs kProbeAfter = 500 * kMillisecond;
-/// Linux's BBR: a connection that has not seen its least round trip for 10 s sends only four packets a round trip for 200 ms to find it,
-/// and those that share a link do so together. It need not where the first acknowledgement after the 10 s is for a packet that was
-/// sent while nothing else was under way. So half of the streams rest while the others work, in turns of a seventh of the 10 s:
-/// whenever in its turn a stream saw the least round trip, it rests 10 s (7 turns) later. docs/decisions/0006-pacing.md
-constexpr TimeNs kTurn = 10 * kSecond / 7;
 
 }  // namespace
 
@@ -36,6 +31,7 @@ void Session::stream_up(int stream, std::uint64_t session_id, TimeNs now) {
   s.backoff = 0;
   s.heard = last_heard_ = now;
   s.next_ping = now;
+  s.pong_owed.reset();
   s.drop = false;
   disconnected_since_ = kNever;
   refused_since_ = kNever;
@@ -108,19 +104,8 @@ void Session::check_liveness(TimeNs now) {
 int Session::wanted_streams() const {
   if (options_.rtt_per_stream == 0) return options_.streams;
   const TimeNs rtt = least_rtt_ == kNever ? 0 : least_rtt_;
-  const TimeNs working = std::max<TimeNs>(2, (rtt + options_.rtt_per_stream / 2) / options_.rtt_per_stream);
-  return static_cast<int>(std::min<TimeNs>(working * (options_.turns ? 2 : 1), options_.streams));
-}
-
-TimeNs Session::turn_ends(TimeNs now) { return (now / kTurn + 1) * kTurn; }
-
-/// Never while no other stream could work, nor while connections are cold.
-bool Session::resting(std::size_t stream, TimeNs now) const {
-  const auto turn = static_cast<std::size_t>(now / kTurn) % 2;
-  if (!options_.turns || warming_up_ || stream % 2 == turn) return false;
-  for (std::size_t i = turn; i < streams_.size(); i += 2)
-    if (streams_[i].state == Stream::State::Up) return true;
-  return false;
+  const TimeNs wanted = std::max<TimeNs>(2, (rtt + options_.rtt_per_stream / 2) / options_.rtt_per_stream);
+  return static_cast<int>(std::min<TimeNs>(wanted, options_.streams));
 }
 
 std::optional<StreamAction> Session::next_action(TimeNs now) {

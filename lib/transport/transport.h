@@ -9,6 +9,7 @@
 #include <poll.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -98,6 +99,9 @@ class Transport {
   virtual Result<Address> listen() = 0;
   /// Names somebody who may connect or be connected to, so that the transport knows its connections with it from others.
   virtual void add_peer(const Address& /*address*/) {}
+  /// How much longer than at its best a packet's round trip to that peer's machine takes just now: the queue on the way, without what waits in this
+  /// process. Where it is not known, or nothing is under way: nullopt.
+  virtual std::optional<TimeNs> queueing(const Address& /*peer*/) const { return std::nullopt; }
   /// Starts connecting and returns at once; frames may be posted immediately. Failure arrives as on_close.
   virtual EndpointId connect(const Address& address) = 0;
   /// Queues one frame. `header` (at most kMaxHeaderBytes) is copied; `payload` must stay unchanged until on_sent(cookie).

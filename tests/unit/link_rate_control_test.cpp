@@ -16,12 +16,12 @@ struct Paced {
   TimeNs now = 0;
 
   Paced() { control.start(100e6); }
-  /// Frames every millisecond for `duration`, each `latency` under way, all the time more waiting.
-  void deliver(TimeNs duration, TimeNs latency) {
+  /// A look every millisecond for `duration`, at a queue of that length, all the time more to send than the rate allows.
+  void look(TimeNs duration, TimeNs queue) {
     control.on_busy(now);
     for (const TimeNs end = now + duration; now < end; now += kMillisecond) {
       control.on_held();
-      control.on_delivery(latency, kRtt, now);
+      control.on_queue(queue, kRtt, now);
     }
   }
 };
@@ -31,30 +31,30 @@ struct Paced {
 TEST_CASE("Nothing is paced before the link was measured", "[rate_control]") {
   RateControl control;
   control.on_busy(0);
-  for (TimeNs now = 0; now < kSecond; now += kMillisecond) control.on_delivery(kRtt, kRtt, now);
+  for (TimeNs now = 0; now < kSecond; now += kMillisecond) control.on_queue(0, kRtt, now);
   CHECK(!control.active());
   CHECK(control.rate() == 0);
 }
 
 TEST_CASE("A standing queue slows down, to half at most", "[rate_control]") {
   Paced paced;
-  paced.deliver(300 * kMillisecond, kRtt);
+  paced.look(300 * kMillisecond, 0);
   const double before = paced.control.rate();
-  paced.deliver(500 * kMillisecond, kRtt + 30 * kMillisecond);
+  paced.look(500 * kMillisecond, 30 * kMillisecond);
   CHECK(paced.control.rate() < 0.95 * before);
-  paced.deliver(20 * kSecond, kRtt + 30 * kMillisecond);
+  paced.look(20 * kSecond, 30 * kMillisecond);
   CHECK(paced.control.rate() >= 50e6);
 }
 
 TEST_CASE("Without a queue it comes back soon, and goes beyond what was measured only slowly", "[rate_control]") {
   Paced paced;
-  paced.deliver(kSecond / 2, kRtt);
-  paced.deliver(kSecond, kRtt + 30 * kMillisecond);
+  paced.look(kSecond / 2, 0);
+  paced.look(kSecond, 30 * kMillisecond);
   const double low = paced.control.rate();
   REQUIRE(low < 85e6);
-  paced.deliver(2 * kSecond, kRtt);
+  paced.look(2 * kSecond, 0);
   CHECK(paced.control.rate() >= 99e6);
-  paced.deliver(kSecond, kRtt);
+  paced.look(kSecond, 0);
   CHECK(paced.control.rate() > 100e6);
   CHECK(paced.control.rate() < 112e6);
 }
@@ -62,24 +62,28 @@ TEST_CASE("Without a queue it comes back soon, and goes beyond what was measured
 TEST_CASE("Without anything held back the rate is not what decides, so it stays", "[rate_control]") {
   Paced paced;
   paced.control.on_busy(0);
-  for (TimeNs now = 0; now < 5 * kSecond; now += kMillisecond) paced.control.on_delivery(kRtt, kRtt, now);
+  for (TimeNs now = 0; now < 5 * kSecond; now += kMillisecond) paced.control.on_queue(0, kRtt, now);
   CHECK(paced.control.rate() == 100e6);
 }
 
 TEST_CASE("The first frames after a pause say nothing: the queue was empty whatever the rate", "[rate_control]") {
   Paced paced;
-  paced.deliver(300 * kMillisecond, kRtt);
+  paced.look(300 * kMillisecond, 0);
   const double before = paced.control.rate();
   for (int call = 0; call < 20; ++call) {
     paced.control.on_idle();
-    paced.deliver(2 * kRtt - kMillisecond, kRtt);
+    paced.look(2 * kRtt - kMillisecond, 0);
   }
   CHECK(paced.control.rate() == before);
 }
 
-TEST_CASE("A path that became longer is believed after a while", "[rate_control]") {
+TEST_CASE("No faster than others of the site can go, however free the path is", "[rate_control]") {
   Paced paced;
-  paced.deliver(kSecond, kRtt);
-  paced.deliver(60 * kSecond, 3 * kRtt);
-  CHECK(paced.control.rate() >= 99e6);
+  paced.control.at_most(60e6);
+  CHECK(paced.control.rate() == 60e6);
+  paced.look(20 * kSecond, 0);
+  CHECK(paced.control.rate() == 60e6);
+  paced.control.at_most(80e6);
+  paced.look(20 * kSecond, 0);
+  CHECK(paced.control.rate() == 80e6);
 }

@@ -3,7 +3,7 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -21,6 +21,9 @@ namespace {
 /// Bytes that may wait unsent in a socket. Little enough that a stream which stalls holds little back and that small frames do
 /// not queue long, enough to keep 10 Gbit/s busy while the engine's thread wakes up.
 constexpr int kUnsentBytes = 512 << 10;
+
+/// A connection whose last acknowledgement is older than this knows nothing of the present queue.
+constexpr std::uint32_t kFreshMs = 20;
 
 struct DirectoryCleanup {
   void operator()(DIR* directory) const { ::closedir(directory); }
@@ -81,8 +84,28 @@ bool DataSockets::is_data(const TcpSocket& socket) const {
 }
 
 void DataSockets::tune() {
-  for (const TcpSocket& socket : tcp_sockets())
-    if (is_data(socket)) tune(socket);
+  data_.clear();
+  for (const TcpSocket& socket : tcp_sockets()) {
+    if (!is_data(socket)) continue;
+    tune(socket);
+    data_.push_back(socket);
+  }
+}
+
+std::optional<TimeNs> DataSockets::queueing(const Address& peer) const {
+  const auto host = parse_ipv4(peer.host);
+  std::uint32_t least = ~0U, now = ~0U;  // microseconds
+  for (const TcpSocket& socket : data_) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    TcpSocket same;  // UCX may have closed it, and its number may be another socket's by now
+    if (!host || socket.remote.sin_addr.s_addr != host->s_addr || !describe(socket.fd, &same) || same.remote.sin_port != socket.remote.sin_port) continue;
+    if (::getsockopt(socket.fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || info.tcpi_min_rtt == 0) continue;
+    least = std::min(least, info.tcpi_min_rtt);
+    if (info.tcpi_last_ack_recv <= kFreshMs) now = std::min(now, info.tcpi_rtt);
+  }
+  if (now == ~0U || least == ~0U) return std::nullopt;
+  return static_cast<TimeNs>(now - std::min(now, least)) * kMicrosecond;
 }
 
 void DataSockets::tune(const TcpSocket& socket) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "transport/transport.h"
 
@@ -42,6 +43,9 @@ class DataSockets {
   /// Sets up all data sockets there are; once more does no harm. A look at each descriptor: for new connections, not for every poll.
   void tune();
 
+  /// See Transport::queueing; by what TCP measured on the data sockets to that host (TCP_INFO).
+  std::optional<TimeNs> queueing(const Address& peer) const;
+
  private:
   struct Peer {
     std::optional<in_addr> address;  ///< none: known by name only
@@ -54,6 +58,7 @@ class DataSockets {
   bool refused_ = false;  // said once
   std::vector<std::uint16_t> own_ports_;
   std::vector<Peer> peers_;
+  std::vector<TcpSocket> data_;  // as of the last tune()
 };
 
 }  // namespace longhaul::transport

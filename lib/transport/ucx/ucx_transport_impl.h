@@ -26,6 +26,7 @@ class UcxTransport final : public Transport, private WorkerEvents {
 
   Result<Address> listen() override;
   void add_peer(const Address& address) override { sockets_.add_peer(address); }
+  std::optional<TimeNs> queueing(const Address& peer) const override { return sockets_.queueing(peer); }
   EndpointId connect(const Address& address) override;
   void post(EndpointId endpoint, ConstBytes header, ConstBytes payload, std::uint64_t cookie) override;
   void close(EndpointId endpoint) override;
