@@ -132,6 +132,32 @@ TEST_CASE("what a stalled stream holds arrives by another", "[unit][link]") {
   CHECK(pair.a().resent_bytes() < 32 * kPayload);
 }
 
+TEST_CASE("a stream that stalled is used again once it moves", "[unit][link]") {
+  // Stream 1 stops for half a second, long enough for all it holds to be copied to the other.
+  Pair pair({.peer_name = "B", .streams = 2},
+            [](int stream, TimeNs now) { return stream == 1 && now > 100 * kMillisecond && now < 600 * kMillisecond ? 5e4 : 50e6; });
+  for (int call = 1; call <= 30; ++call) {
+    pair.send(100);
+    pair.run_until(pair.now() + 100 * kMillisecond);
+    pair.run_until(10 * kSecond, [&] { return pair.delivered() == 100U * static_cast<unsigned>(call); });
+    if (call == 15) CHECK(pair.carried(1) < pair.carried(0) / 2);
+  }
+  REQUIRE(pair.delivered() == 3000);
+  CHECK(pair.carried(1) > pair.carried(0) / 2);  // nine tenths of the calls came after
+}
+
+TEST_CASE("streams that do equally well share equally", "[unit][link]") {
+  Pair pair({.peer_name = "B", .streams = 4}, [](int, TimeNs) { return 20e6; });
+  for (int call = 0; call < 10; ++call) {
+    pair.send(100);
+    pair.run_until(10 * kSecond, [&] { return pair.delivered() == 100U * static_cast<unsigned>(call + 1); });
+  }
+  for (int stream = 0; stream < 4; ++stream) {
+    CHECK(pair.carried(stream) > 200);
+    CHECK(pair.carried(stream) < 300);
+  }
+}
+
 TEST_CASE("with one stream nothing is copied before its time", "[unit][link]") {
   Pair pair({.peer_name = "B", .streams = 1}, [](int, TimeNs now) { return now > 50 * kMillisecond && now < 250 * kMillisecond ? 3e5 : 50e6; });
   pair.send(100);
