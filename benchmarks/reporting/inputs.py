@@ -70,13 +70,13 @@ def read_result(path):
 
 
 def trace_files(given):
-    """`given` is a merged trace, or what LONGHAUL_TRACE was: then the ranks' own files, in rank order."""
+    """`given` is a merged trace, or what LONGHAUL_TRACE was: the ranks' own files, in rank order. Both where both are: ranks of other
+    machines are not in the merged one."""
     path = Path(given)
-    if path.is_file():
-        return [path]
     found = [(re.fullmatch(re.escape(path.name) + r"\.rank(\d+)\.json", file.name), file)
              for file in (path.parent.iterdir() if path.parent.is_dir() else [])]
-    files = [file for _, file in sorted((int(match.group(1)), file) for match, file in found if match)]
+    files = [path] if path.is_file() else []
+    files += [file for _, file in sorted((int(match.group(1)), file) for match, file in found if match)]
     if not files:
         raise BadInput(f"--trace {given}: there is neither such a file nor {given}.rank0.json; a trace is what all_reduce_perf --trace "
                        f"FILE.json or LONGHAUL_TRACE={given} writes")

@@ -259,6 +259,13 @@ class Pipelines(ReportTest):
         merged.write_text(json.dumps({"traceEvents": events}), encoding="utf-8")
         self.assertEqual(self.page(RESULT, "--trace", merged).bars, self.page(RESULT, "--trace", TRACE).bars)
 
+    def test_files_of_other_machines_beside_the_merged_one(self):
+        merged = self.folder / "merged.json"
+        merged.write_bytes((DATA / "trace.rank0.json").read_bytes())
+        (self.folder / "merged.json.rank1.json").write_bytes((DATA / "trace.rank1.json").read_bytes())
+        self.assertIn("at rank 1, site wisconsin", self.page(RESULT, "--trace", merged, "--rank", 1).text)
+        self.assertEqual(pipeline.ranks_of(inputs.read_trace(merged)), [0, 1])
+
     def many(self, chunks):
         events = [{"ph": "X", "cat": "call", "name": "all_reduce #1", "pid": 0, "tid": 0, "ts": 0, "dur": 100.0 * chunks + 900,
                    "args": {"call": 1, "bytes": chunks << 19, "codec": "none"}}]
