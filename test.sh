@@ -13,7 +13,7 @@ case $preset in
   *) echo "test: unknown preset '$preset': use release, dev, asan, tsan, host-only or mutants" >&2; exit 1 ;;
 esac
 
-scripts/install_deps.sh
+scripts/install_deps.sh python3-matplotlib
 if [ -z "${CXX:-}" ] && command -v g++-12 >/dev/null && [ "$(g++ -dumpversion | cut -d. -f1)" -lt 12 ]; then
   export CC=gcc-12 CXX=g++-12  # Ubuntu 22.04's default is older
 fi

@@ -13,6 +13,7 @@ namespace longhaul::perf {
 constexpr int kExitWrongValues = 1;
 constexpr int kExitUsage = 2;
 constexpr int kExitLibrary = 3;
+constexpr int kExitNoReport = 4;
 
 class Failure : public std::runtime_error {
  public:

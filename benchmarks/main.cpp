@@ -3,7 +3,9 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "benchmarks/report_maker.h"
 #include "benchmarks/run.h"
+#include "benchmarks/trace_files.h"
 
 namespace longhaul::perf {
 namespace {
@@ -11,7 +13,7 @@ namespace {
 // MPI works where mpirun, or srun with PMI, started us; elsewhere it would see one lonely rank.
 bool launcher_speaks_mpi() { return std::getenv("OMPI_COMM_WORLD_SIZE") || std::getenv("PMI_SIZE"); }
 
-int run(const Options& options) {
+Outcome run(const Options& options) {
   switch (choose_mode(options, under_launcher(), has_configuration())) {
     case Mode::Loopback:
       return run_loopback(options);
@@ -23,7 +25,7 @@ int run(const Options& options) {
   if (launcher_speaks_mpi()) return run_split_mpi(options);
   print_error(
       -1, "--sites can split only the ranks of mpirun: with another launcher give LONGHAUL_CONFIG and LONGHAUL_SITE");
-  return kExitUsage;
+  return {.exit_status = kExitUsage, .first = false, .complete = false, .ranks = {}};
 }
 
 }  // namespace
@@ -39,5 +41,7 @@ int main(int argc, char** argv) {
   }
   // The environment wins over lhConfig_t, so flags have to be merged into it where it is set. No thread runs yet.
   if (std::getenv("LONGHAUL_WAN")) setenv("LONGHAUL_WAN", wan_text(parsed.options.wan).c_str(), 1);
-  return run(parsed.options);
+  if (!parsed.options.trace_file.empty()) begin_trace(parsed.options.trace_file, launcher_rank() == 0);
+  const Outcome outcome = run(parsed.options);
+  return outcome.first ? write_report(parsed.options, outcome) : outcome.exit_status;
 }

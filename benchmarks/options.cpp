@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdlib>
+#include <filesystem>
 #include <optional>
 #include <sstream>
 
@@ -25,12 +26,13 @@ constexpr const char* kFooter =
     "Sizes take K, M, G (powers of 1024). Lists are separated by commas; 'all' is everything.\n"
     "LONGHAUL_* and UCX_* variables apply as in any Longhaul job; flags win over LONGHAUL_WAN.\n"
     "\n"
-    "Exit status: 0 good, 1 wrong results, 2 wrong usage, 3 the library reported an error.\n"
+    "Exit status: 0 good, 1 wrong results, 2 wrong usage, 3 the library reported an error, 4 good, but no report or trace.\n"
     "\n"
     "Examples:\n"
     "  all_reduce_perf -b 8 -e 64M -f 8 --wan-rtt 15ms --wan-rate 1gbit --codec all\n"
     "  all_reduce_perf -b 8 -e 64K -f 2 -n 50 --wan-rtt 15ms            (latency)\n"
     "  all_reduce_perf -b 1M -e 1M --sites 3 -g 7 -d all -o all         (correctness)\n"
+    "  all_reduce_perf -b 4K -e 64M -f 4 --codec all --wan-rtt 15ms --wan-rate 1gbit --report wan.html\n"
     "  mpirun -n 4 all_reduce_perf --sites 2 --wan-rate 1gbit --wan-rtt 15ms -b 64M -e 64M -J result.json";
 
 // Texts as typed; turned into numbers by `finish`.
@@ -59,6 +61,11 @@ void add_flags(CLI::App* app, Options* options, Texts* texts) {
   app->add_option("-g,--ranks", options->ranks, "ranks in this process, over all sites (default 2 per site)")
       ->check(CLI::Range(1, 4096));
   app->add_option("-J,--output_file", options->json_file, "also write the results to this file as JSON");
+  app->add_option("--report", options->report_file,
+                  "also write charts of the results and of one call's pipeline: FILE.html or FILE.png (needs python3 with "
+                  "matplotlib); keeps FILE.result.json and FILE.trace.json");
+  app->add_option("--trace", options->trace_file,
+                  "also write what every chunk did when, all ranks in one FILE.json, for ui.perfetto.dev");
   const std::string wan = "Sites and WAN";
   app->add_option("--sites", options->sites, "split the ranks into this many sites (default 2)")
       ->check(CLI::Range(1, 8))
@@ -162,8 +169,27 @@ std::string finish_wan(const Texts& texts, Options* options) {
   return finish_link(texts, options);
 }
 
+std::string finish_files(Options* options) {
+  const std::filesystem::path report = options->report_file, trace = options->trace_file;
+  if (!report.empty() && report.extension() != ".html" && report.extension() != ".png") {
+    return "--report '" + report.string() + "': the name must end with .html (a page) or .png (a picture)";
+  }
+  if (!trace.empty() && trace.extension() != ".json") {
+    return "--trace '" + trace.string() + "': the name must end with .json";
+  }
+  const bool same = !trace.empty() && options->trace_file == options->json_file;
+  if (same) return "-J and --trace name the same file: give each its own";
+  if (report.empty()) return "";
+  // What the report is made from stays beside it, so that it can be made again, or differently.
+  const std::string stem = (report.parent_path() / report.stem()).string();
+  if (options->trace_file.empty()) options->trace_file = stem + ".trace.json";
+  if (options->json_file.empty()) options->json_file = stem + ".result.json";
+  return "";
+}
+
 std::string finish(const Texts& texts, Options* options) {
   std::string error = finish_sizes(texts, options);
+  if (error.empty()) error = finish_files(options);
   if (error.empty()) error = finish_lists(texts, options);
   if (error.empty()) error = finish_wan(texts, options);
   const int sites = options->sites ? options->sites : 2;

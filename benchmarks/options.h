@@ -30,7 +30,9 @@ struct Options {
   WanKeys wan;    ///< LONGHAUL_WAN, then --wan, then --wan-rtt, --wan-rate, --wan-loss
   Link link;      ///< what L and link% are computed from
   bool link_is_emulated = false;
-  std::string json_file;
+  std::string json_file;    ///< with a report, next to it where -J does not say otherwise
+  std::string trace_file;   ///< merged trace of all ranks; with a report likewise
+  std::string report_file;  ///< .html or .png
   std::string command_line;
 };
 

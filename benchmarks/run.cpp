@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "benchmarks/measure.h"
+#include "benchmarks/report_maker.h"
 #include "benchmarks/types.h"
 
 namespace longhaul::perf {
@@ -40,8 +41,10 @@ double total_work(const Options& options, const std::vector<Case>& rows) {
 class Reporter {
  public:
   Reporter(const Options& options, bool active) : options_(options), active_(active) {
-    if (!active_ || options.json_file.empty()) return;
+    if (!active_) return;
     // Found out now rather than after an hour of measuring.
+    require_report(options);
+    if (options.json_file.empty()) return;
     file_.open(options.json_file, std::ios::trunc);
     if (!file_) throw Failure("cannot write '" + options.json_file + "' (-J)", kExitUsage);
   }
@@ -79,7 +82,8 @@ class Reporter {
 
 }  // namespace
 
-std::uint64_t run_rank(const Options& options, const std::string& mode, lhComm_t comm, Team& team) {
+std::uint64_t run_rank(const Options& options, const std::string& mode, lhComm_t comm, Team& team,
+                       std::vector<RankInfo>* ranks) {
   const bool first = team.rank() == 0;
   const std::vector<Case> rows = cases(options);
   Reporter reporter(options, first);
@@ -90,7 +94,9 @@ std::uint64_t run_rank(const Options& options, const std::string& mode, lhComm_t
   }
   try {
     Bench bench(options, comm, &team, progress.get());
-    reporter.begin(bench.describe(mode));
+    RunInfo run = bench.describe(mode);
+    *ranks = run.ranks;
+    reporter.begin(std::move(run));
     for (const Case& row : rows) {
       Row result = bench.measure(row);
       if (progress) progress->clear();
@@ -107,16 +113,23 @@ std::uint64_t run_rank(const Options& options, const std::string& mode, lhComm_t
 }
 
 RankResult run_rank_safely(const Options& options, const std::string& mode, lhComm_t comm, Team& team) {
+  RankResult result;
+  result.rank = team.rank();
+  const auto failed = [&](int exit_status, std::string error) {
+    result.exit_status = exit_status;
+    result.error = std::move(error);
+  };
   try {
-    return {run_rank(options, mode, comm, team) == 0 ? 0 : kExitWrongValues, ""};
+    if (run_rank(options, mode, comm, team, &result.ranks) != 0) result.exit_status = kExitWrongValues;
   } catch (const Failure& failure) {
-    return {failure.exit_status(), failure.what()};
+    failed(failure.exit_status(), failure.what());
   } catch (const std::bad_alloc&) {
-    return {kExitLibrary,
-            fmt::format("not enough memory: every rank needs two buffers of {} bytes (-e)", options.max_bytes)};
+    failed(kExitLibrary,
+           fmt::format("not enough memory: every rank needs two buffers of {} bytes (-e)", options.max_bytes));
   } catch (const std::exception& other) {
-    return {kExitLibrary, other.what()};
+    failed(kExitLibrary, other.what());
   }
+  return result;
 }
 
 void print_error(int rank, const std::string& text) {

@@ -5,27 +5,25 @@
 
 namespace longhaul::perf {
 
-int run_configured(const Options& options) {
+Outcome run_configured(const Options& options) {
   std::string wan;
   lhConfig_t config = LH_CONFIG_INITIALIZER;
   config.wan = wan_or_null(options, &wan);
   lhComm_t comm = nullptr;
   RankResult result;
-  int rank = -1;
   try {
     require(lhCommInit(&comm, &config), nullptr, "lhCommInit");
     LibraryTeam team(comm);
-    rank = team.rank();
     result = run_rank_safely(options, "as configured", comm, team);
   } catch (const std::exception& failure) {
-    result = {kExitLibrary, failure.what()};
+    result = {kExitLibrary, failure.what(), -1, {}};
   }
   if (!result.error.empty()) {
-    print_error(rank, result.error);
+    print_error(result.rank, result.error);
     if (comm) static_cast<void>(lhCommAbort(comm));
   }
   if (comm) static_cast<void>(lhCommDestroy(comm));
-  return result.exit_status;
+  return outcome_of(std::move(result));
 }
 
 }  // namespace longhaul::perf

@@ -16,11 +16,11 @@ class Loopback {
   Loopback(const Options& options, std::vector<lhComm_t> comms)
       : options_(options), comms_(std::move(comms)), hub_(static_cast<int>(comms_.size())) {}
 
-  int run() {
+  Outcome run() {
     for_each_rank([this](int rank) { run_one(rank); });
     for_each_rank([this](int rank) { static_cast<void>(lhCommDestroy(comm(rank))); });
-    if (failure_) print_error(failed_rank_, failure_->error);
-    return failure_ ? failure_->exit_status : exit_status_;
+    if (failure_) print_error(failure_->rank, failure_->error);
+    return {failure_ ? failure_->exit_status : exit_status_, true, !failure_, std::move(ranks_)};
   }
 
  private:
@@ -37,13 +37,13 @@ class Loopback {
     ThreadTeam team(&hub_, rank);
     const RankResult result = run_rank_safely(options_, "threads of one process, WAN in memory", comm(rank), team);
     const std::scoped_lock lock(mutex_);
+    if (rank == 0) ranks_ = result.ranks;
     if (result.error.empty()) {
       exit_status_ = std::max(exit_status_, result.exit_status);
       return;
     }
     if (failure_) return;
     failure_ = result;
-    failed_rank_ = rank;
     hub_.abort();
     for (const lhComm_t each : comms_) static_cast<void>(lhCommAbort(each));
   }
@@ -54,12 +54,12 @@ class Loopback {
   std::mutex mutex_;
   int exit_status_ = 0;
   std::optional<RankResult> failure_;
-  int failed_rank_ = 0;
+  std::vector<RankInfo> ranks_;
 };
 
 }  // namespace
 
-int run_loopback(const Options& options) {
+Outcome run_loopback(const Options& options) {
   const int sites = options.sites > 0 ? options.sites : 2;
   const int ranks = options.ranks > 0 ? options.ranks : 2 * sites;
   const std::vector<int> sizes = site_sizes(ranks, sites);
@@ -72,7 +72,7 @@ int run_loopback(const Options& options) {
     return Loopback(options, comms).run();
   } catch (const std::exception& failure) {
     print_error(-1, failure.what());
-    return kExitLibrary;
+    return {.exit_status = kExitLibrary, .first = true, .complete = false, .ranks = {}};
   }
 }
 

@@ -142,16 +142,15 @@ void init_split(const Options& options, MpiTeam& team, MPI_Comm* site_comm, lhCo
 }
 
 // Prints, tells the other sites, and ends this launch.
-int give_up(int rank, const RankResult& result, lhComm_t comm) {
+void give_up(int rank, const RankResult& result, lhComm_t comm) {
   print_error(rank, result.error);
   if (comm) static_cast<void>(lhCommAbort(comm));
   MPI_Abort(MPI_COMM_WORLD, result.exit_status);
-  return result.exit_status;
 }
 
 // `init` connects; `run` measures. Whatever either throws or reports ends in give_up.
 template <typename Init, typename Run>
-int run_launched(const Init& init, const Run& run) {
+Outcome run_launched(const Init& init, const Run& run) {
   const Mpi mpi;
   MpiTeam team;
   lhComm_t comm = nullptr;
@@ -160,24 +159,27 @@ int run_launched(const Init& init, const Run& run) {
     init(team, &comm);
     result = run(team, comm);
   } catch (const Failure& failure) {
-    result = {failure.exit_status(), failure.what()};
+    result = {failure.exit_status(), failure.what(), -1, {}};
   } catch (const std::exception& other) {
-    result = {kExitLibrary, other.what()};
+    result = {kExitLibrary, other.what(), -1, {}};
   }
   if (!comm && result.exit_status == kExitUsage) {  // all ranks found the same: one says it, and nobody waits
     if (team.rank() == 0) print_error(-1, result.error);
-    return result.exit_status;
+    return outcome_of(std::move(result));
   }
-  if (!result.error.empty()) return give_up(team.rank(), result, comm);
-  static_cast<void>(lhCommDestroy(comm));
-  return result.exit_status;
+  if (!result.error.empty()) {
+    give_up(team.rank(), result, comm);
+  } else {
+    static_cast<void>(lhCommDestroy(comm));
+  }
+  return outcome_of(std::move(result));
 }
 
 }  // namespace
 
 bool built_with_mpi() { return true; }
 
-int run_configured_mpi(const Options& options) {
+Outcome run_configured_mpi(const Options& options) {
   const auto init = [&](MpiTeam&, lhComm_t* comm) {
     std::string wan;
     lhConfig_t config = LH_CONFIG_INITIALIZER;
@@ -191,7 +193,7 @@ int run_configured_mpi(const Options& options) {
   return run_launched(init, run);
 }
 
-int run_split_mpi(const Options& options) {
+Outcome run_split_mpi(const Options& options) {
   MPI_Comm site_comm = MPI_COMM_NULL;
   const auto init = [&](MpiTeam& team, lhComm_t* comm) { init_split(options, team, &site_comm, comm); };
   const auto run = [&](MpiTeam& team, lhComm_t comm) {

@@ -6,13 +6,13 @@ namespace longhaul::perf {
 
 bool built_with_mpi() { return false; }
 
-int run_configured_mpi(const Options& options) { return run_configured(options); }
+Outcome run_configured_mpi(const Options& options) { return run_configured(options); }
 
-int run_split_mpi(const Options&) {
+Outcome run_split_mpi(const Options&) {
   print_error(-1,
               "started by a launcher, but this build has no MPI to split its ranks into sites: build with MPI, give "
               "LONGHAUL_CONFIG and LONGHAUL_SITE, or run one process without a launcher (--sites, -g)");
-  return kExitUsage;
+  return {.exit_status = kExitUsage, .first = false, .complete = false, .ranks = {}};
 }
 
 }  // namespace longhaul::perf

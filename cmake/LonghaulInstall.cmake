@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake --install: library, headers, find_package(longhaul), pkg-config longhaul, all_reduce_perf, longhaul.
+# cmake --install: library, headers, find_package(longhaul), pkg-config longhaul, all_reduce_perf with report.py, longhaul.
 include(CMakePackageConfigHelpers)
 
 install(TARGETS longhaul EXPORT longhaulTargets
@@ -17,6 +17,8 @@ configure_file(cmake/longhaul.pc.in ${CMAKE_BINARY_DIR}/longhaul.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/longhaul.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 if(LH_BUILD_BENCHMARKS)
   install(TARGETS all_reduce_perf DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(PROGRAMS benchmarks/report.py DESTINATION ${CMAKE_INSTALL_DATADIR}/longhaul)
+  install(DIRECTORY benchmarks/reporting DESTINATION ${CMAKE_INSTALL_DATADIR}/longhaul FILES_MATCHING PATTERN "*.py")
 endif()
 if(LH_BUILD_TOOLS)
   install(TARGETS longhaul_tool DESTINATION ${CMAKE_INSTALL_BINDIR})

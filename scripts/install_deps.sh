@@ -9,7 +9,9 @@ set -euo pipefail
 required=(cmake ninja-build g++ pkg-config git python3
   libucx-dev libopenmpi-dev openmpi-bin libssl-dev libfmt-dev libspdlog-dev libtomlplusplus-dev libcli11-dev
   nlohmann-json3-dev libxxhash-dev catch2 "$@")
-optional=(ccache)  # only makes the second build faster; never worth asking for root alone
+# Come along where something required is missing; never worth asking for root alone. ccache makes the second build faster, matplotlib
+# draws reports (test.sh asks for it: their tests need it).
+optional=(ccache python3-matplotlib)
 
 say() { printf 'packages: %s\n' "$*"; }
 

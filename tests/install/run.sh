@@ -26,6 +26,9 @@ cmake --install "$build" --prefix "$prefix" >"$work/install.log" || { cat "$work
 for header in longhaul.h longhaul.hpp mpi.h; do
   [ -f "$prefix/include/longhaul/$header" ] || fail "$header is not installed"
 done
+if [ -x "$prefix/bin/all_reduce_perf" ]; then
+  "$prefix/share/longhaul/report.py" -h >/dev/null || fail "the installed report.py does not run"
+fi
 pc=$(find "$prefix" -name longhaul.pc)
 [ -n "$pc" ] || fail "longhaul.pc is not installed"
 libdir=$(dirname "$(find "$prefix" -name liblonghaul.so)")

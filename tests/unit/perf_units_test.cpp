@@ -178,12 +178,40 @@ TEST_CASE("wrong flags are refused with a text", "[unit]") {
   }
 }
 
+TEST_CASE("a report keeps what it is made from beside it", "[unit]") {
+  const Options alone = parse({"--report", "out/wan.html"}).options;
+  CHECK(alone.report_file == "out/wan.html");
+  CHECK(alone.json_file == "out/wan.result.json");
+  CHECK(alone.trace_file == "out/wan.trace.json");
+  const Options named = parse({"--report", "wan.png", "-J", "r.json", "--trace", "t.json"}).options;
+  CHECK(named.json_file == "r.json");
+  CHECK(named.trace_file == "t.json");
+  const Options trace = parse({"--trace", "t.json"}).options;
+  CHECK(trace.report_file.empty());
+  CHECK(trace.json_file.empty());
+}
+
+TEST_CASE("report and trace must be files of their kind", "[unit]") {
+  for (const auto& [arguments, says] : std::vector<std::pair<std::vector<const char*>, const char*>>{
+           {{"--report", "wan.pdf"}, "--report 'wan.pdf': the name must end with .html"},
+           {{"--report", "wan"}, "must end with .html (a page) or .png (a picture)"},
+           {{"--trace", "t.html"}, "--trace 't.html': the name must end with .json"},
+           {{"--trace", "x.json", "-J", "x.json"}, "-J and --trace name the same file"},
+           {{"--report", "a.html", "--report", "b.html"}, "--report"}}) {
+    const Parsed parsed = parse(arguments);
+    CHECK_FALSE(parsed.run);
+    CHECK(parsed.exit_status == 2);
+    INFO(parsed.text);
+    CHECK(parsed.text.find(says) != std::string::npos);
+  }
+}
+
 TEST_CASE("help is a success and names every flag", "[unit]") {
   const Parsed parsed = parse({"-h"});
   CHECK_FALSE(parsed.run);
   CHECK(parsed.exit_status == 0);
   for (const char* flag : {"-b,", "-e,", "-i,", "-f,", "-n,", "-w,", "-c,", "-o,", "-d,", "-g,", "-J,", "--codec",
-                           "--sites", "--wan-rtt", "--wan-rate", "--wan-loss", "--wan ", "Exit status"}) {
+                           "--sites", "--wan-rtt", "--wan-rate", "--wan-loss", "--wan ", "--report", "--trace", "Exit status"}) {
     INFO(flag);
     CHECK(parsed.text.find(flag) != std::string::npos);
   }
