@@ -40,6 +40,13 @@ struct Emulation {
   bool active() const { return rtt_ns > 0 || rate_bits_per_s > 0 || loss > 0; }
 };
 
+/// What the engine's thread does while calls are pending and nothing moves. With no call pending it always sleeps.
+enum class Idle {
+  Park,   ///< sleeps until something arrives
+  Yield,  ///< looks again after giving the core to whoever wants it
+  Spin,   ///< looks again at once
+};
+
 /// The [wan] table.
 struct Wan {
   lhCodec_t codec = lhCodecNone;
@@ -51,6 +58,7 @@ struct Wan {
   TimeNs ride_through_ns = 30 * kSecond;
   std::uint64_t rate_limit_bits_per_s = 0;  ///< 0: none
   std::string congestion = "auto";  ///< TCP congestion control: a name, "auto" (bbr where allowed) or "system"
+  Idle idle = Idle::Park;
   bool encryption_off_explicit = false;     ///< "off" was written, not just defaulted
   PortRange ports;
   std::string bind;       ///< IPv4 address to listen on; empty: all

@@ -109,6 +109,16 @@ Status set_congestion(std::string_view text, Wan* wan) {
   return {};
 }
 
+constexpr std::array<std::string_view, 3> kIdle{"park", "yield", "spin"};  // by Idle
+
+Status set_idle(std::string_view text, Wan* wan) {
+  const std::string_view word = trimmed(text);
+  const auto found = std::find(kIdle.begin(), kIdle.end(), word);
+  if (found == kIdle.end()) return error(lhInvalidArgument, "{} is none of park, yield and spin{}", in_quotes(word), did_you_mean(word, kIdle));
+  wan->idle = static_cast<Idle>(found - kIdle.begin());
+  return {};
+}
+
 Status set_encryption(std::string_view text, Wan* wan) {
   static constexpr std::array<std::string_view, 4> kKnown{"off", "aes-256-gcm", "aes-128-gcm", "chacha20-poly1305"};
   const std::string_view word = trimmed(text);
@@ -168,7 +178,7 @@ Status set_emulate_loss(std::string_view text, Wan* wan) { return store(parse_pr
 
 std::string rate_or_none(std::uint64_t rate) { return rate == 0 ? "none" : rate_text(rate); }
 
-constexpr std::array<Key, 16> kKeys{{
+constexpr std::array<Key, 17> kKeys{{
     {"codec", set_codec, [](const Wan& w) { return std::string(codec::name_of(w.codec)); }, true},
     {"min_compress_bytes", set_min_compress_bytes, [](const Wan& w) { return std::to_string(w.min_compress_bytes); },
      true},
@@ -179,6 +189,7 @@ constexpr std::array<Key, 16> kKeys{{
     {"ride_through", set_ride_through, [](const Wan& w) { return duration_text(w.ride_through_ns); }, false},
     {"rate_limit", set_rate_limit, [](const Wan& w) { return rate_or_none(w.rate_limit_bits_per_s); }, false},
     {"congestion", set_congestion, [](const Wan& w) { return w.congestion; }, false},
+    {"idle", set_idle, [](const Wan& w) { return std::string(kIdle[static_cast<std::size_t>(w.idle)]); }, false},
     {"encryption", set_encryption, [](const Wan&) { return std::string("off"); }, true},
     {"ports", set_ports, [](const Wan& w) { return ports_text(w.ports); }, false},
     {"bind", set_bind, [](const Wan& w) { return w.bind; }, false},

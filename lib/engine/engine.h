@@ -65,6 +65,7 @@ class Engine final : private LinkEvents {
   void append_wait_fds(std::vector<pollfd>& fds) const;
   bool arm();
   bool left() const { return left_; }
+  bool has_calls() const { return first_operation_ < next_operation_; }
   Links* links() { return links_.get(); }
 
  private:

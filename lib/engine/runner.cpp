@@ -14,7 +14,7 @@ constexpr TimeNs kLongestSleep = kSecond / 2;
 
 }  // namespace
 
-Runner::Runner(MakeTransport make_transport) : wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+Runner::Runner(MakeTransport make_transport, Idle idle) : idle_(idle), wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   LH_CHECK(wake_fd_.valid());
   listening_ = listening_promise_.get_future();
   thread_ = std::thread([this, make = std::move(make_transport)] { run(make); });
@@ -65,6 +65,10 @@ void Runner::run(const MakeTransport& make_transport) {
 void Runner::turn() {
   const TimeNs now = steady_now();
   if (engine_->step(now)) return;
+  if (idle_ != Idle::Park && engine_->has_calls()) {
+    if (idle_ == Idle::Yield) std::this_thread::yield();
+    return;
+  }
   if (engine_->left() || !engine_->arm()) return;
   sleep_until(std::min(engine_->next_event(), now + kLongestSleep));
 }

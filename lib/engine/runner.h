@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runner: the one thread of a communicator. It makes the transport (UCX wants one thread for its whole life), later the engine,
-// and then turns the duty cycle: as long as something moves it goes on, otherwise it arms every source and sleeps.
+// and then turns the duty cycle: as long as something moves it goes on, otherwise it arms every source and sleeps, or looks again
+// where the configuration says so (wan.idle).
 #pragma once
 
 #include <functional>
@@ -19,8 +20,11 @@ class Runner {
   using MakeTransport = std::function<Result<std::unique_ptr<transport::Transport>>()>;
   using MakeEngine = std::function<std::unique_ptr<Engine>(std::unique_ptr<transport::Transport>)>;
 
+  /// What to do while calls are pending and nothing moves.
+  enum class Idle { Park, Yield, Spin };
+
   /// `make_transport` may be empty: then there is no transport. Runs on the new thread, as does all that follows.
-  explicit Runner(MakeTransport make_transport);
+  explicit Runner(MakeTransport make_transport, Idle idle = Idle::Park);
   /// Leaves (if an engine runs) by `leave_timeout`, at most 8 s, and joins.
   ~Runner();
 
@@ -46,6 +50,7 @@ class Runner {
   void sleep_until(TimeNs time);
   void wake();
 
+  const Idle idle_;
   Fd wake_fd_;
   std::promise<Result<transport::Address>> listening_promise_;
   std::future<Result<transport::Address>> listening_;

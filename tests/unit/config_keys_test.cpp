@@ -99,6 +99,10 @@ TEST_CASE("limits of the wan keys", "[unit][config]") {
   CHECK(contains(bad("ride_through=x"), "ride_through in the wan string: 'x' is not a duration"));
   CHECK(contains(bad("rate_limit=5MB/s"), "is not a rate"));
   CHECK(contains(bad("congestion=Reno!"), "auto, system"));
+  CHECK(good("idle=spin").idle == Idle::Spin);
+  CHECK(good("idle=yield").idle == Idle::Yield);
+  CHECK(good("").idle == Idle::Park);
+  CHECK(contains(bad("idle=spinn"), "'spinn' is none of park, yield and spin"));
   CHECK(contains(bad("min_compress_bytes=1M"), "ambiguous"));
   CHECK(contains(bad("emulate_rtt=61s"), "at most 60s"));
   CHECK(contains(bad("emulate_rate=1"), "below 1kbit"));
@@ -153,7 +157,7 @@ TEST_CASE("the wan string", "[unit][config]") {
 TEST_CASE("every key reads its own text back", "[unit][config]") {
   const Wan wan = good(
       "codec=i8,min_compress_bytes=12345,streams=3,chunk=65537,window=1000001,timeout=1234567us,ride_through=7s,"
-      "rate_limit=1234567,congestion=cubic,encryption=off,ports=1-2,bind=10.0.0.1,advertise=h,emulate_rtt=123ns,emulate_rate=999999,"
+      "rate_limit=1234567,congestion=cubic,idle=yield,encryption=off,ports=1-2,bind=10.0.0.1,advertise=h,emulate_rtt=123ns,emulate_rate=999999,"
       "emulate_loss=0.1234567");
   for (const Wan& from : {wan, Wan()}) {
     for (const Key& key : wan_keys()) {

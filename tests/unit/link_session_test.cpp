@@ -135,7 +135,7 @@ TEST_CASE("what a stalled stream holds arrives by another", "[unit][link]") {
 TEST_CASE("a stream that stalled is used again once it moves", "[unit][link]") {
   // Stream 1 stops for half a second, long enough for all it holds to be copied to the other.
   Pair pair({.peer_name = "B", .streams = 2},
-            [](int stream, TimeNs now) { return stream == 1 && now > 100 * kMillisecond && now < 600 * kMillisecond ? 5e4 : 50e6; });
+            [](int stream, TimeNs now) { return stream == 1 && now > 100 * kMillisecond && now < 600 * kMillisecond ? 5e5 : 50e6; });
   for (int call = 1; call <= 30; ++call) {
     pair.send(100);
     pair.run_until(pair.now() + 100 * kMillisecond);
