@@ -28,6 +28,18 @@ Outcome run(const Options& options) {
   return {.exit_status = kExitUsage, .first = false, .complete = false, .ranks = {}};
 }
 
+/// Found out before communicators are made where this process is sure to be global rank 0; else run.cpp does it later.
+int check_report(const Options& options) {
+  if (launcher_rank() != 0 || has_configuration()) return 0;
+  try {
+    require_report(options);
+    return 0;
+  } catch (const Failure& failure) {
+    print_error(-1, failure.what());
+    return failure.exit_status();
+  }
+}
+
 }  // namespace
 }  // namespace longhaul::perf
 
@@ -41,6 +53,7 @@ int main(int argc, char** argv) {
   }
   // The environment wins over lhConfig_t, so flags have to be merged into it where it is set. No thread runs yet.
   if (std::getenv("LONGHAUL_WAN")) setenv("LONGHAUL_WAN", wan_text(parsed.options.wan).c_str(), 1);
+  if (const int status = check_report(parsed.options)) return status;
   if (!parsed.options.trace_file.empty()) begin_trace(parsed.options.trace_file, launcher_rank() == 0);
   const Outcome outcome = run(parsed.options);
   return outcome.first ? write_report(parsed.options, outcome) : outcome.exit_status;

@@ -33,7 +33,7 @@ def choose_call(events, rank, wanted):
         raise BadInput(f"rank {rank} is not in the trace: it has {listed(ranks_of(events)) or 'no calls at all'}")
     moved = {event["args"]["call"] for event in mine if event.get("cat") == "chunk"}
     calls = {event["args"]["call"]: event for event in mine
-             if event.get("cat") == "call" and event["name"].startswith("all_reduce") and event["args"]["call"] in moved}
+             if event.get("cat") == "call" and event["name"].startswith("lhAllReduce") and event["args"]["call"] in moved}
     if not calls:
         raise NoPipeline(f"the trace has no all-reduce of rank {rank} that moved chunks, so there is no pipeline to draw")
     if wanted is not None and wanted not in calls:

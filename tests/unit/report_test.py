@@ -231,7 +231,7 @@ class Pipelines(ReportTest):
     def test_last_all_reduce_of_rank_0(self):
         page = self.page(RESULT, "--trace", TRACE)
         self.assertEqual(self.stages(page), sorted((stage, chunk) for stage in pipeline.STAGES for chunk in range(4)))
-        self.assertIn("Pipeline of all_reduce #7, 1 MiB i8, at rank 0, site wisconsin", page.text)
+        self.assertIn("Pipeline of lhAllReduce #7, 1 MiB i8, at rank 0, site wisconsin", page.text)
         self.assertIn("chunk 2, exchange: 17 ms from 3.5 ms on, 256 KiB", page.text)
         self.assertIn("one-way delay 7.5 ms", page.text)
         self.assertIn("limit L 9.74 ms", page.text)  # of the row of that size and codec
@@ -239,7 +239,7 @@ class Pipelines(ReportTest):
     def test_sentence(self):
         text = self.page(RESULT, "--trace", TRACE).text
         # Exchanges end at 8.5, 14.5, 20.5 and 26.5 ms; stages last 2, 4, 58, 1.6 and 2.4 ms of 68.
-        self.assertIn("all_reduce #7 (1 MiB i8) took 30 ms at rank 0: 8.5 ms until the first contribution was here (one-way delay 7.5 ms), "
+        self.assertIn("lhAllReduce #7 (1 MiB i8) took 30 ms at rank 0: 8.5 ms until the first contribution was here (one-way delay 7.5 ms), "
                       "18 ms more until the last, 3.5 ms after it; the pipeline was full, and its chunks mostly waited for the link and the other "
                       "sites. Of the chunks' time: collect 3 %, send 6 %, exchange 85 %, combine 2 %, distribute 4 %.", text)
 
@@ -267,7 +267,7 @@ class Pipelines(ReportTest):
         self.assertEqual(pipeline.ranks_of(inputs.read_trace(merged)), [0, 1])
 
     def many(self, chunks):
-        events = [{"ph": "X", "cat": "call", "name": "all_reduce #1", "pid": 0, "tid": 0, "ts": 0, "dur": 100.0 * chunks + 900,
+        events = [{"ph": "X", "cat": "call", "name": "lhAllReduce #1", "pid": 0, "tid": 0, "ts": 0, "dur": 100.0 * chunks + 900,
                    "args": {"call": 1, "bytes": chunks << 19, "codec": "none"}}]
         events += [{"ph": "X", "cat": "chunk", "name": stage, "pid": 0, "tid": 1, "ts": 100.0 * chunk + at, "dur": dur,
                     "args": {"call": 1, "chunk": chunk, "bytes": 1 << 19}}
@@ -289,7 +289,7 @@ class Pipelines(ReportTest):
 
     def test_limiting_phase(self):
         def pipe(length, *bars):
-            return pipeline.Pipeline(0, "", 1, "all_reduce #1", 8, "", length, [pipeline.Bar(*bar, 0) for bar in bars])
+            return pipeline.Pipeline(0, "", 1, "lhAllReduce #1", 8, "", length, [pipeline.Bar(*bar, 0) for bar in bars])
         first = ("exchange", 0, 0.0, 5.0)
         for expected, found in (
             ("distance, not rate", pipeline.limited_by(pipe(8, first, ("exchange", 1, 0.0, 7.0)), 4.0)),
