@@ -8,7 +8,7 @@ namespace longhaul::engine {
 namespace {
 
 /// With less, nobody could be the first to go faster.
-constexpr double kAhead = 1.02;
+constexpr double kAhead = 1.05;
 constexpr double kNews = 0.002;
 
 }  // namespace

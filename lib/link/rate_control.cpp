@@ -16,9 +16,11 @@ constexpr TimeNs kLeastExcess = 10 * kMillisecond;
 constexpr TimeNs kLeastRoom = 4 * kMillisecond;
 constexpr double kSlower = 0.97;
 /// Back to what was measured in a second or two; beyond it only little by little, because a call may be over before it has
-/// filled a queue, and a rate too high costs far more than one too low.
+/// filled a queue, and one too high costs more than one too low.
 constexpr double kFaster = 1.02;
-constexpr double kBeyond = 1.005;
+constexpr double kBeyond = 1.01;
+/// As long as no queue was ever seen, the link was measured on a bad day (losses, a busy machine).
+constexpr double kSearch = 1.03;
 /// What looks like a queue may be a slow machine: further down is left to the congestion control of the streams.
 constexpr double kFloor = 0.5;
 
@@ -28,7 +30,7 @@ void RateControl::start(double bytes_per_second) {
   rate_ = bytes_per_second;
   measured_ = bytes_per_second;
   most_ = std::numeric_limits<double>::infinity();
-  held_ = false;
+  held_ = queue_seen_ = false;
 }
 
 void RateControl::on_queue(TimeNs queue, TimeNs rtt, TimeNs now) {
@@ -39,10 +41,12 @@ void RateControl::on_queue(TimeNs queue, TimeNs rtt, TimeNs now) {
 }
 
 void RateControl::end_round(TimeNs rtt) {
+  const bool room = shortest_ < std::max(kLeastRoom, rtt / 4);
+  queue_seen_ |= !room;
   if (shortest_ > std::max(kLeastExcess, rtt / 2))
     rate_ = std::max(kFloor * measured_, kSlower * rate_);
-  else if (held_ && shortest_ < std::max(kLeastRoom, rtt / 4))
-    rate_ = rate_ < measured_ ? std::min(measured_, kFaster * rate_) : kBeyond * rate_;
+  else if (held_ && room)
+    rate_ = rate_ < measured_ ? std::min(measured_, kFaster * rate_) : (queue_seen_ ? kBeyond : kSearch) * rate_;
   rate_ = std::min(rate_, most_);
   held_ = false;
   shortest_ = kNever;

@@ -37,6 +37,7 @@ class RateControl {
   double rate_ = 0, measured_ = 0;
   double most_ = std::numeric_limits<double>::infinity();
   bool held_ = false;
+  bool queue_seen_ = false;  // since start()
   TimeNs busy_since_ = kNever;
   TimeNs round_ends_ = 0;
   TimeNs shortest_ = kNever;  // queue of this round; kNever: it has not begun
