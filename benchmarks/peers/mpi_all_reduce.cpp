@@ -17,6 +17,10 @@ class MpiPeer final : public Peer {
     MPI_Init(nullptr, nullptr);  // errors of later calls end the job, as is MPI's default
     MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
     MPI_Comm_size(MPI_COMM_WORLD, &size_);
+    MPI_Comm node = MPI_COMM_NULL;
+    MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node);
+    MPI_Comm_size(node, &ranks_on_node_);
+    MPI_Comm_free(&node);
   }
   ~MpiPeer() override { MPI_Finalize(); }
   int rank() const override { return rank_; }
@@ -30,7 +34,7 @@ class MpiPeer final : public Peer {
     int length = 0;
     MPI_Get_library_version(text.data(), &length);
     const std::string version(text.data(), static_cast<std::size_t>(length));
-    return {{"library", version.substr(0, version.find(','))}};
+    return {{"library", version.substr(0, version.find(','))}, {"ranks_on_node", ranks_on_node_}};
   }
   void bind(std::span<const float> input, std::span<float> output) override {
     input_ = input;
@@ -42,7 +46,7 @@ class MpiPeer final : public Peer {
   }
 
  private:
-  int rank_ = 0, size_ = 0;
+  int rank_ = 0, size_ = 0, ranks_on_node_ = 0;
   std::span<const float> input_;
   std::span<float> output_;
 };

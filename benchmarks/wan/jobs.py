@@ -11,8 +11,9 @@ class JobFailed(Exception):
     """A measured program failed; its output is in the text."""
 
 
-def run_together(commands, timeout, environments=None):
-    """Runs all commands at once; returns their standard outputs. After the first failure the others get 10 s to end by themselves."""
+def run_together(commands, timeout, environments=None, grace=10):
+    """Runs all commands at once; returns their standard outputs. After the first failure the others get `grace` seconds to end by
+    themselves: what they say about it may be the better text."""
     jobs = []
     try:
         for i, command in enumerate(commands):
@@ -20,7 +21,7 @@ def run_together(commands, timeout, environments=None):
             env = {**os.environ, **(environments[i] if environments else {})}
             # A session of its own, so that whatever a launcher started can be ended with it.
             jobs.append((subprocess.Popen(command, env=env, stdout=out, stderr=err, start_new_session=True), out, err))
-        wait_for([job for job, _, _ in jobs], time.monotonic() + timeout)
+        wait_for([job for job, _, _ in jobs], time.monotonic() + timeout, grace)
         for job, out, err in sorted(jobs, key=lambda one: one[0].returncode is None or one[0].returncode < 0):  # the culprit first
             if job.returncode != 0:
                 reason = f"did not end within {timeout} s" if job.returncode is None else f"failed with status {job.returncode}"
@@ -33,10 +34,11 @@ def run_together(commands, timeout, environments=None):
             err.close()
 
 
-def wait_for(jobs, deadline):
-    while any(job.poll() is None for job in jobs) and time.monotonic() < deadline:
-        if any(job.returncode for job in jobs):
-            deadline = min(deadline, time.monotonic() + 10)
+def wait_for(jobs, deadline, grace):
+    failed = False
+    while None in [job.poll() for job in jobs] and time.monotonic() < deadline:
+        if not failed and any(job.returncode for job in jobs):
+            failed, deadline = True, min(deadline, time.monotonic() + grace)
         time.sleep(0.02)
 
 

@@ -94,7 +94,10 @@ def open_mpi(emulator, options, size, setting):
                str(options.build / "bin/mpi_all_reduce"), *arguments(options, size)]
     environment = {"WAN_SITES": " ".join(f"{site}={emulator.address[site]}" for site in SITES), "WAN_EXEC": " ".join(emulator.command("exec"))}
     (out,) = run_together([[str(SITE_SHELL), SITES[0], "exec", shlex.join(command)]], options.timeout, [environment])
-    return json.loads(out)
+    result = json.loads(out)
+    if result["ranks_on_node"] != options.ranks:
+        raise JobFailed(f"Open MPI saw {result['ranks_on_node']} ranks on a node and not the {options.ranks} of a site")
+    return result
 
 
 def gloo(emulator, options, size, algorithm):
