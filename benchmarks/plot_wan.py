@@ -17,7 +17,7 @@ from wan.units import parse_ms, parse_share, parse_size, size_text  # noqa: E402
 # Okabe and Ito's colours, which colour-blind readers can tell apart; the markers say the same once more.
 STYLE = {
     "longhaul": ("Longhaul, exact", "#0072B2", "o"), "sockets": ("plain sockets", "#000000", "x"), "ompi-tcp": ("Open MPI, TCP", "#D55E00", "s"),
-    "ompi-ucx": ("Open MPI, UCX", "#E69F00", "D"), "ompi-han": ("Open MPI, HAN", "#CC79A7", "^"), "gloo": ("Gloo", "#009E73", "v"),
+    "ompi-ucx": ("Open MPI, UCX", "#E69F00", "D"), "ompi-han": ("Open MPI, HAN", "#CC79A7", "^"), "gloo": ("Gloo, fastest", "#009E73", "v"), "gloo-ring": ("Gloo, PyTorch's ring", "#56B4E9", "<"),
 }
 
 
@@ -45,6 +45,8 @@ def times(rows):
         limit[row["size"]] = row["limit_ms"]
         one = {"longhaul": row["out_of_place"]["time"] / 1e3, "sockets": row.get("sockets_ms")}
         one.update({name: peer["best"] and peer["best"]["median_ms"] for name, peer in row.get("peers", {}).items()})
+        one.update({"gloo-ring": tried["median_ms"] for tried in row.get("peers", {}).get("gloo", {}).get("tried", [])
+                    if tried["settings"] == "ring" and "error" not in tried})
         for who, ms in one.items():
             if ms:
                 found.setdefault(who, {})[row["size"]] = ms
@@ -67,18 +69,20 @@ def label_ends(axes, found, size, side):
     """Each line's name or its multiple of Longhaul's time, beside its end, apart from each other."""
     height = axes.transAxes.inverted().transform
     ends = sorted((height(axes.transData.transform((size, line[size])))[1], who) for who, line in found.items() if size in line)
-    for place, (_, who) in zip(spread([end for end, _ in ends], 0.052), ends):
+    places = spread([end for end, _ in ends], 0.052)
+    above_axis = max(0, 0.02 - places[0])
+    for place, (_, who) in zip(places, ends):
         ratio = found[who][size] / found["longhaul"][size]
         text = f"{STYLE[who][0]}  " if side == "right" else ""
         text += "1" if who == "longhaul" else f"{ratio:.2f}x" if ratio < 10 else f"{ratio:.0f}x"
-        axes.annotate(text, (1.015 if side == "right" else -0.015, place), xycoords="axes fraction", color=STYLE[who][1], fontsize=10,
+        axes.annotate(text, (1.015 if side == "right" else -0.015, place + above_axis), xycoords="axes fraction", color=STYLE[who][1], fontsize=10,
                       ha="left" if side == "right" else "right", va="center", fontweight="bold" if who == "longhaul" else "normal",
                       annotation_clip=False)
 
 
 def draw_sizes(plot, rows, title):
     found, limit = times(rows)
-    figure, axes = plot.subplots(figsize=(9.5, 5.6))
+    figure, axes = plot.subplots(figsize=(10.5, 5.6))
     for who, (_, colour, marker) in STYLE.items():
         if who in found:
             line = dict(sorted(found[who].items()))
@@ -101,7 +105,7 @@ def draw_sizes(plot, rows, title):
     axes.annotate("L, the physical limit", (middle, limit[middle]), xytext=(8, -16), textcoords="offset points", color="#555555", fontsize=10)
     figure.suptitle(title, x=0.02, ha="left", fontsize=12)
     axes.set_xlabel("fp32 buffer of each rank", labelpad=8)
-    figure.subplots_adjust(left=0.135, right=0.79, top=0.86, bottom=0.12)
+    figure.subplots_adjust(left=0.125, right=0.8, top=0.86, bottom=0.12)
     figure.canvas.draw()
     label_ends(axes, found, sizes[0], "left")
     label_ends(axes, found, sizes[-1], "right")

@@ -8,7 +8,8 @@
 
 Prints one line a size and codec: median and p99 of the mean time over the ranks, L (the physical limit), what part of it was
 reached, what plain sockets need for the same bytes, wrong values, how late the emulator itself was, bytes on the link for each byte of
-the buffer, processor seconds for each GB on the link, and how many TCP segments were sent again; under it one line a peer, at its fastest setting.
+the buffer, processor seconds for each GB on the link, and how many TCP segments were sent again; under it one line a peer, at its fastest
+setting, with the time of the first one that was tried in brackets.
 --rtt and --loss take lists too. With --json an interrupted run goes on where it stopped: start it again. More: docs/benchmarks.md.
 """
 import argparse
@@ -74,6 +75,12 @@ def line(size, what, median, p99, limit, sockets, wrong, link, wire, cpu):
             f"{wrong:>5} {link['late']:>14.2%} {wire / size:>10.2f} {f'{cpu:.2f}' if cpu else '-':>9} {link['retransmitted_segments']:>7}")
 
 
+def first_setting(peer):
+    """The time without any tuning, or as close to that as runs, where something else was faster."""
+    first = peer["tried"][0]
+    return "" if first["settings"] == peer["best"]["settings"] or "error" in first else f" ({first['settings']}: {first['median_ms']:.2f})"
+
+
 def lines(row):
     if "error" in row:
         return [f"{size_text(row['size']):>7} {row['codec']:>11} failed: {row['error']}"]
@@ -84,7 +91,7 @@ def lines(row):
         best = peer["best"]
         if best:
             texts.append(line(row["size"], name, best["median_ms"], best["p99_ms"], limit, None, best["wrong"], best["link"],
-                              max(best["wire_bytes_out"], best["wire_bytes_in"]), best["cpu_s_per_gb"]) + f"  {best['settings']}")
+                              max(best["wire_bytes_out"], best["wire_bytes_in"]), best["cpu_s_per_gb"]) + f"  {best['settings']}{first_setting(peer)}")
         for one in peer["tried"]:
             if "error" in one:
                 texts.append(f"{size_text(row['size']):>7} {name:>11} failed with {one['settings']}: {one['error'].strip().splitlines()[-1]}")

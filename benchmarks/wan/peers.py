@@ -23,7 +23,7 @@ def env(**values):
 # Shared memory is for ranks of one site; between sites there is the link only. Buffers of 0: the kernel sizes them.
 OB1 = mca(pml="ob1", btl="tcp,vader,self", btl_tcp_if_include="10.77.0.0/16", btl_tcp_sndbuf=0, btl_tcp_rcvbuf=0)
 UCX = mca(pml="ucx", pml_ucx_tls="any", pml_ucx_devices="any") + env(UCX_TLS="tcp,sm,self", UCX_NET_DEVICES="wan0")
-# A message that is sent at once saves the round trip of announcing it. With 8 links bring-up hangs.
+# A message that is sent at once saves the round trip of announcing it. (8 links hung when tried.)
 EAGER = mca(btl_tcp_links=4, btl_tcp_eager_limit=16 << 20, btl_tcp_rndv_eager_limit=16 << 20, btl_tcp_max_send_size=16 << 20)
 UCX_EAGER = env(UCX_RNDV_THRESH="inf")
 
