@@ -34,6 +34,9 @@ Json row_json(const Row& row) {
   json["max_err"] = or_null(row.max_error);
   json["limit_ms"] = or_null(row.limit_ms);
   json["of_limit"] = or_null(row.of_limit);
+  json["cpu_s"] = row.cpu_s;
+  json["cpu_s_per_gb"] = or_null(row.cpu_s_per_gb);
+  json["peak_memory_bytes"] = row.peak_memory_bytes;
   json["time_min"] = row.out_of_place.time_us.min;
   json["time_p99"] = row.out_of_place.time_us.p99;
   if (!row.notes.empty()) json["notes"] = row.notes;

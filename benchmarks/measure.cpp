@@ -10,6 +10,7 @@
 
 #include "benchmarks/failure.h"
 #include "benchmarks/machine.h"
+#include "benchmarks/process.h"
 #include "benchmarks/types.h"
 
 namespace longhaul::perf {
@@ -71,6 +72,7 @@ Half Bench::half(const Case& row, bool in_place, Row* out, double* error, double
   if (!in_place) {
     out->out_of_place = half;
     fill_wan_columns(row, timed.wire, out);
+    fill_cost_columns(timed, out);
   }
   if (options_.checks == 0) return half;
   const std::vector<lhCodec_t> codecs = possible_codecs(row, timed.wire.bytes, timed.wire.resent);
@@ -86,11 +88,15 @@ Bench::Timed Bench::time_calls(const Case& row, const Problem& problem, bool in_
   fill(problem, team_->rank(), input);
   std::vector<double> mine;
   lhStats_t before = stats();
+  double cpu = 0;
   for (int i = -options_.warmup; i < options_.iterations; ++i) {
     // Fresh input each time: summing sums would overflow, and change what a codec does.
     if (in_place && !input.empty()) std::memcpy(receive_.data(), input.data(), input.size());
     team_->barrier();
-    if (i == 0) before = stats();
+    if (i == 0) {
+      before = stats();
+      cpu = cpu_seconds();
+    }
     const Clock::time_point start = Clock::now();
     call(row, in_place);
     const Clock::time_point end = Clock::now();
@@ -99,8 +105,10 @@ Bench::Timed Bench::time_calls(const Case& row, const Problem& problem, bool in_
       progress_->call_done(input.size(), i + options_.warmup + 1, options_.warmup + options_.iterations, end);
   }
   team_->barrier();  // a rank is done when it has received everything; now everything has also been sent
+  cpu = cpu_seconds() - cpu;
   Timed timed;
   timed.wire = wire_between(before, stats());
+  timed.cpu_s = sum_over_processes(cpu);
   std::vector<double> all(mine.size() * static_cast<std::size_t>(team_->size()));
   team_->all_gather(mine.data(), all.data(), mine.size() * sizeof(double));
   timed.times_us = summarise(across_ranks(all, mine.size(), static_cast<Across>(options_.across)));
@@ -122,6 +130,7 @@ Bench::Wire Bench::wire_between(const lhStats_t& before, const lhStats_t& after)
     const auto site = static_cast<std::size_t>(ranks_[rank].site);
     wire.by_site[site] += static_cast<double>(all[rank].sent) * per_link;
     wire.resent_by_site[site] += static_cast<double>(all[rank].resent) * per_link;
+    wire.total += static_cast<double>(all[rank].sent);
   }
   wire.bytes = *std::max_element(wire.by_site.begin(), wire.by_site.end());
   wire.resent = *std::max_element(wire.resent_by_site.begin(), wire.resent_by_site.end());
@@ -141,6 +150,25 @@ void Bench::fill_wan_columns(const Case& row, const Wire& wire, Row* out) const 
   if (!limit) return;
   out->limit_ms = *limit * 1e3;
   if (microseconds > 0) out->of_limit = *limit * 1e6 / microseconds;
+}
+
+// The kernel counts by process, and several ranks may be threads of one.
+double Bench::sum_over_processes(double mine) const {
+  const std::vector<double> all = gather(*team_, mine);
+  double sum = 0;
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    const RankInfo& one = ranks_[rank];
+    const auto sharing = std::count_if(ranks_.begin(), ranks_.end(), [&](const RankInfo& other) { return other.pid == one.pid && other.host == one.host; });
+    sum += all[rank] / static_cast<double>(sharing);
+  }
+  return sum;
+}
+
+void Bench::fill_cost_columns(const Timed& timed, Row* out) const {
+  out->cpu_s = timed.cpu_s;
+  if (timed.wire.total > 0) out->cpu_s_per_gb = timed.cpu_s / timed.wire.total * 1e9;
+  const std::vector<std::uint64_t> memory = gather(*team_, stats().peakMemoryBytes);
+  out->peak_memory_bytes = *std::max_element(memory.begin(), memory.end());
 }
 
 void Bench::call(const Case& row, bool in_place) {

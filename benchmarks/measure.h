@@ -34,10 +34,12 @@ class Bench {
     double resent = 0;
     std::vector<double> by_site;  ///< mean over the links out of each site
     std::vector<double> resent_by_site;
+    double total = 0;  ///< over all links and calls, not per call
   };
   struct Timed {
     Times times_us;
     Wire wire;
+    double cpu_s = 0;  ///< of all processes, over all timed calls together
   };
   struct Checked {
     std::uint64_t wrong = 0;
@@ -52,6 +54,8 @@ class Bench {
   Half half(const Case& row, bool in_place, Row* out, double* error, double* reference);
   std::uint64_t check_wire(const Case& row, const Wire& wire, bool in_place, std::vector<std::string>* notes) const;
   Wire wire_between(const lhStats_t& before, const lhStats_t& after) const;
+  double sum_over_processes(double mine) const;
+  void fill_cost_columns(const Timed& timed, Row* out) const;
   void fill_wan_columns(const Case& row, const Wire& wire, Row* out) const;
 
   void call(const Case& row, bool in_place);

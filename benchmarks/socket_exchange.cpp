@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,9 +17,12 @@
 #include <stdexcept>
 #include <vector>
 
+#include "benchmarks/process.h"
+
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using longhaul::perf::cpu_seconds;
 constexpr std::size_t kPiece = 512 << 10;
 
 struct Options {
@@ -92,12 +94,6 @@ void exchange(const std::vector<int>& connections, std::size_t bytes, std::vecto
       }
     }
   }
-}
-
-double cpu_seconds() {
-  rusage used{};
-  ::getrusage(RUSAGE_SELF, &used);
-  return static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
 int run(const Options& options) {

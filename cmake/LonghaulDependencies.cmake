@@ -37,3 +37,12 @@ if(NOT LH_WITH_CUDA STREQUAL "OFF")
     message(FATAL_ERROR "LH_WITH_CUDA=ON but no CUDA compiler was found: put nvcc on the PATH or set CMAKE_CUDA_COMPILER")
   endif()
 endif()
+
+# Only measured against (benchmarks/peers).
+set(LH_HAVE_GLOO OFF)
+if(LH_BUILD_BENCHMARKS)
+  find_package(Gloo CONFIG QUIET)
+  if(TARGET gloo)
+    set(LH_HAVE_GLOO ON)
+  endif()
+endif()

@@ -9,9 +9,9 @@ set -euo pipefail
 required=(cmake ninja-build g++ pkg-config git python3
   libucx-dev libopenmpi-dev openmpi-bin libssl-dev libfmt-dev libspdlog-dev libtomlplusplus-dev libcli11-dev
   nlohmann-json3-dev libxxhash-dev catch2 "$@")
-# Come along where something required is missing; never worth asking for root alone. ccache makes the second build faster, matplotlib
-# draws reports (test.sh asks for it: their tests need it).
-optional=(ccache python3-matplotlib)
+# Come along where something required is missing; never worth asking for root alone, and not every release has all of them. ccache makes the second
+# build faster, matplotlib draws reports (test.sh asks for it: their tests need it), libgloo-dev is only measured against.
+optional=(ccache python3-matplotlib libgloo-dev)
 
 say() { printf 'packages: %s\n' "$*"; }
 
@@ -43,9 +43,6 @@ if [ ${#missing[@]} -eq 0 ]; then
   say "all there"
   exit 0
 fi
-for package in "${optional[@]}"; do
-  is_installed "$package" || missing+=("$package")
-done
 
 install="apt-get install -y --no-install-recommends ${missing[*]}"
 refuse() {
@@ -63,9 +60,11 @@ if [ "$(id -u)" -ne 0 ]; then
   fi
   as_root=(sudo)
 fi
-say "installing ${missing[*]}"
 apt() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 "$@"; }
 apt update || say "apt-get update failed; trying with the package lists that are here" >&2
-# shellcheck disable=SC2086 # a list of words on purpose
-apt install -y --no-install-recommends ${missing[*]} || refuse "apt-get could not install what is missing (see above)"
+for package in "${optional[@]}"; do
+  if ! is_installed "$package" && apt-cache show "$package" >/dev/null 2>&1; then missing+=("$package"); fi
+done
+say "installing ${missing[*]}"
+apt install -y --no-install-recommends "${missing[@]}" || refuse "apt-get could not install what is missing (see above)"
 say "installed"

@@ -35,6 +35,9 @@ Row example_row() {
   row.max_error = 0.004;
   row.limit_ms = 7.5;
   row.of_limit = 0.25;
+  row.cpu_s = 1.5;
+  row.cpu_s_per_gb = 2.5;
+  row.peak_memory_bytes = 1 << 20;
   return row;
 }
 
@@ -163,6 +166,9 @@ TEST_CASE("JSON has nccl-tests' keys and ours", "[unit]") {
   CHECK(first["in_place"]["nwrong"] == 2);
   CHECK(first["time_p99"] == 300.0);
   CHECK(first["of_limit"] == 0.25);
+  CHECK(first["cpu_s"] == 1.5);
+  CHECK(first["cpu_s_per_gb"] == 2.5);
+  CHECK(first["peak_memory_bytes"] == 1048576);
   CHECK(json["results"][1]["in_place"]["nwrong"].is_null());
   CHECK(json["results"][1]["link_percent"].is_null());
   CHECK(json["out_of_bounds"]["count"] == 2);
