@@ -3,23 +3,40 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
-#include <nlohmann/json.hpp>
+#include <thread>
 
+#include "bootstrap/socket.h"
 #include "config/units.h"
-#include "doctor/measure.h"
-#include "doctor/peer.h"
+#include "doctor/facts.h"
+#include "doctor/report.h"
+#include "doctor/server.h"
+#include "doctor/site.h"
+#include "security/printable.h"
 
 namespace longhaul::doctor {
 namespace {
 
 constexpr std::uint16_t kPort = 47000;
+/// By hand there is no configuration, and anybody may ask.
+constexpr const char* kByHand = "longhaul doctor";
+
+struct Options {
+  std::string config, site, to, listen, congestion;
+  SiteOptions measure;
+  double wait = 120;  // seconds
+  bool json = false;
+};
 
 int wrong(const std::string& text) {
   fmt::print(stderr, "longhaul doctor: {}\n", text);
   return 1;
 }
+
+void tell(const std::string& text) { fmt::print(stderr, "{}\n", text); }
 
 /// Where to listen: nothing, PORT or HOST:PORT.
 Result<config::HostPort> parse_own(const std::string& text) {
@@ -35,74 +52,95 @@ Result<config::HostPort> parse_peer(const std::string& text) {
   return config::parse_host_port(has_port ? text : fmt::format("{}:{}", text, kPort));
 }
 
-double ms(TimeNs time) { return static_cast<double>(time) / 1e6; }
-
-void print_text(const Measured& m) {
-  fmt::print("round trip     {:.2f} ms least, {:.2f} median, {:.2f} at the 95th percentile\n", ms(m.least_rtt), ms(m.median_rtt), ms(m.p95_rtt));
-  fmt::print("path           packets of {} bytes, {} here, clocks {:+.1f} ms apart (give or take {:.1f})\n", m.mtu, m.congestion, ms(m.clock_offset),
-             ms(m.least_rtt) / 2);
-  fmt::print("\nstreams   from here     to here       sent again\n");
-  for (const Capacity& c : m.capacity)
-    fmt::print("{:>7}   {:<13} {:<13} {:.3f} %\n", c.streams, rate_text(c.up), rate_text(c.down), c.resent * 100);
-  fmt::print("\n");
-  const std::vector<Finding> findings = find(m);
-  if (findings.empty()) fmt::print("Nothing is wrong that can be seen from here.\n");
-  for (const Finding& finding : findings) {
-    fmt::print("* {}\n", finding.problem);
-    if (!finding.command.empty()) fmt::print("    run:  {}\n", finding.command);
-    fmt::print("    gain: {}\n", finding.gain);
-  }
-  if (const std::string wan = proposal(m); !wan.empty()) fmt::print("\nFor the configuration of every rank:\n\n[wan]\n{}", wan);
-}
-
-void print_json(const Measured& m) {
-  nlohmann::json out{{"rtt_ms", {{"least", ms(m.least_rtt)}, {"median", ms(m.median_rtt)}, {"p95", ms(m.p95_rtt)}}},
-                     {"clock_offset_ms", ms(m.clock_offset)},
-                     {"mtu", m.mtu},
-                     {"congestion", m.congestion},
-                     {"enough_streams", enough(m).streams},
-                     {"wan", proposal(m)},
-                     {"capacity", nlohmann::json::array()},
-                     {"findings", nlohmann::json::array()}};
-  for (const Capacity& c : m.capacity)
-    out["capacity"].push_back({{"streams", c.streams}, {"up_bits_per_s", c.up}, {"down_bits_per_s", c.down}, {"resent", c.resent}});
-  for (const Finding& f : find(m)) out["findings"].push_back({{"problem", f.problem}, {"command", f.command}, {"gain", f.gain}});
-  fmt::print("{}\n", out.dump(1));
-}
-
-int diagnose(MeasureOptions options, const std::string& to, bool json) {
-  auto peer = parse_peer(to);
-  if (!peer.ok()) return wrong(peer.status().text());
-  options.peer = *peer;
-  auto measured = measure(options, [](const std::string& step) { fmt::print(stderr, "{}\n", step); });
-  if (!measured.ok())
-    return wrong(fmt::format("{}. Does 'longhaul doctor --listen' run there, and does the firewall let port {} in?", measured.status().text(), peer->port));
-  json ? print_json(*measured) : print_text(*measured);
+/// A link that was not measured is a failure, one with faults is not.
+int print(const Report& report, bool json) {
+  fmt::print("{}", json ? json_of(report) : security::printable(text_of(report), std::string::npos, true));
+  for (const Link& link : report.links)
+    if (!link.error.empty()) return 1;
   return 0;
+}
+
+Self by_hand(const Options& options) {
+  return {.credentials = {.run_id = kByHand, .secret = {}}, .congestion = options.congestion.empty() ? "auto" : options.congestion};
+}
+
+int listen_by_hand(const Options& options) {
+  auto at = parse_own(options.listen);
+  if (!at.ok()) return wrong(at.status().text());
+  auto listeners = listen(*at);
+  if (!listeners.ok()) return wrong(listeners.status().text());
+  const Self self = by_hand(options);
+  const auto facts = [&](const Fd& socket) {
+    Facts found = tcp_facts(self.congestion, socket);
+    found.name = "there";
+    return found;
+  };
+  fmt::print("listening at {}, for anybody; at the other site: longhaul doctor --to THIS_HOST:{} (Ctrl-C ends)\n", at->text(), at->port);
+  std::fflush(stdout);
+  const Server server(self, std::move(*listeners), {.facts = facts, .control = {}, .tell = tell});
+  while (true) std::this_thread::sleep_for(std::chrono::hours(1));
+}
+
+Result<Report> measure_by_hand(const Self& self, const config::HostPort& peer, const MeasureOptions& options) {
+  auto socket = ask(self, peer, {.what = Ask::Facts});
+  if (!socket.ok()) return socket.take_status();
+  auto answer = receive_message(*socket);
+  if (!answer.ok()) return answer.take_status();
+  auto there = from_peer<Facts>(*answer);
+  if (!there.ok()) return there.take_status();
+  Report report{.sites = {tcp_facts(self.congestion, *socket), *there}, .links = {{.from = 0, .to = 1}}};
+  report.sites[0].name = "here";
+  auto measured = measure(self, peer, options, tell);
+  if (!measured.ok()) return measured.take_status();
+  report.links[0].measured = std::move(*measured);
+  return report;
+}
+
+int dial_by_hand(const Options& options) {
+  auto peer = parse_peer(options.to);
+  if (!peer.ok()) return wrong(peer.status().text());
+  auto report = measure_by_hand(by_hand(options), *peer, options.measure.measure);
+  if (report.ok()) return print(*report, options.json);
+  return wrong(fmt::format("{}: {}. Does 'longhaul doctor --listen' run there, and does the firewall let port {} in?", peer->text(), report.status().text(), peer->port));
+}
+
+/// An option is the variable of the same meaning: it goes the library's own way.
+int examine_configured(Options options) {
+  for (const auto& [variable, value] : {std::pair{"LONGHAUL_CONFIG", options.config}, std::pair{"LONGHAUL_SITE", options.site},
+                                        std::pair{"LONGHAUL_WAN_CONGESTION", options.congestion}})
+    if (!value.empty()) ::setenv(variable, value.c_str(), 1);
+  config::Given given;
+  given.in_site_exchange = true;  // where the ranks of a site meet does not matter here
+  auto config = config::resolve(nullptr, config::process_environment(), given);
+  if (!config.ok()) return wrong(config.status().text());
+  options.measure.wait = static_cast<TimeNs>(options.wait * 1e9);
+  auto report = examine(*config, options.measure, tell);
+  return report.ok() ? print(*report, options.json) : wrong(report.status().text());
 }
 
 }  // namespace
 
 void add_commands(CLI::App* app, std::function<int()>* run) {
-  CLI::App* doctor = app->add_subcommand("doctor", "Measure the link between two sites, say what is wrong and what to type");
-  auto options = std::make_shared<MeasureOptions>();
-  auto to = std::make_shared<std::string>();
-  auto listen = std::make_shared<std::string>();
-  auto json = std::make_shared<bool>(false);
-  auto* dial = doctor->add_option("--to", *to, "measure from here to a site that listens")->type_name("HOST[:PORT]");
-  auto* wait = doctor->add_option("--listen", *listen, "let another site measure; [HOST:]PORT of this machine, else 47000")->expected(0, 1)->type_name("[HOST:]PORT");
+  CLI::App* doctor = app->add_subcommand("doctor", "Measure the links between sites, say what is wrong and what to type");
+  auto options = std::make_shared<Options>();
+  auto* config = doctor->add_option("--config", options->config, "the job's configuration; run the same at every site (else LONGHAUL_CONFIG or LONGHAUL_SITES)")->type_name("FILE");
+  auto* site = doctor->add_option("--site", options->site, "which of its sites this is (else LONGHAUL_SITE)")->type_name("NAME");
+  doctor->add_option("--wait", options->wait, "seconds to wait for the other sites")->check(CLI::Range(1.0, 86400.0))->capture_default_str();
+  auto* dial = doctor->add_option("--to", options->to, "without a configuration: measure from here to a site that listens")->type_name("HOST[:PORT]");
+  auto* wait = doctor->add_option("--listen", options->listen, "without a configuration: let anybody measure; [HOST:]PORT of this machine, else 47000")->expected(0, 1)->type_name("[HOST:]PORT");
+  for (auto* by_hand : {dial, wait}) by_hand->excludes(config)->excludes(site);
   dial->excludes(wait);
-  doctor->add_option("--seconds", options->seconds, "of each capacity measurement")->check(CLI::Range(0.2, 30.0))->capture_default_str();
-  doctor->add_option("--streams", options->streams, "how many connections at once to try")->delimiter(',')->check(CLI::Range(1, 32))->capture_default_str();
-  doctor->add_option("--congestion", options->congestion, "congestion control of this end's connections; the other end uses bbr where allowed")->capture_default_str();
-  doctor->add_flag("--json", *json, "the report as JSON");
+  doctor->add_option("--seconds", options->measure.measure.seconds, "of each capacity measurement (the first site's counts)")->check(CLI::Range(0.2, 30.0))->capture_default_str();
+  doctor->add_option("--streams", options->measure.measure.streams, "how many connections at once to try (the first site's count)")->delimiter(',')->check(CLI::Range(1, 32))->capture_default_str();
+  doctor->add_option("--congestion", options->congestion, "congestion control of what this end sends, as wan.congestion: auto, system or a name");
+  doctor->add_flag("--json", options->json, "the report as JSON");
   doctor->callback([=] {
     *run = [=]() -> int {
-      if (!to->empty()) return diagnose(*options, *to, *json);
-      if (wait->count() == 0) return wrong("say --listen at one site and --to HOST at the other");
-      auto at = parse_own(*listen);
-      if (!at.ok()) return wrong(at.status().text());
-      return wrong(serve(*at).text());
+      if (dial->count() > 0) return dial_by_hand(*options);
+      if (wait->count() > 0) return listen_by_hand(*options);
+      if (config->count() > 0 || site->count() > 0 || std::getenv("LONGHAUL_CONFIG") != nullptr || std::getenv("LONGHAUL_SITES") != nullptr)
+        return examine_configured(*options);
+      return wrong("say --config FILE --site NAME at every site of a job, or --listen at one site and --to HOST at the other");
     };
   });
 }
