@@ -158,7 +158,8 @@ double Bench::sum_over_processes(double mine) const {
   double sum = 0;
   for (std::size_t rank = 0; rank < all.size(); ++rank) {
     const RankInfo& one = ranks_[rank];
-    const auto sharing = std::count_if(ranks_.begin(), ranks_.end(), [&](const RankInfo& other) { return other.pid == one.pid && other.host == one.host; });
+    const auto sharing = std::count_if(ranks_.begin(), ranks_.end(),
+                                       [&](const RankInfo& other) { return other.pid == one.pid && other.host == one.host; });
     sum += all[rank] / static_cast<double>(sharing);
   }
   return sum;

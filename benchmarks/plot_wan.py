@@ -17,7 +17,8 @@ from wan.units import parse_ms, parse_share, parse_size, size_text  # noqa: E402
 # Okabe and Ito's colours, which colour-blind readers can tell apart; the markers say the same once more.
 STYLE = {
     "longhaul": ("Longhaul, exact", "#0072B2", "o"), "sockets": ("plain sockets", "#000000", "x"), "ompi-tcp": ("Open MPI, TCP", "#D55E00", "s"),
-    "ompi-ucx": ("Open MPI, UCX", "#E69F00", "D"), "ompi-han": ("Open MPI, HAN", "#CC79A7", "^"), "gloo": ("Gloo, fastest", "#009E73", "v"), "gloo-ring": ("Gloo, PyTorch's ring", "#56B4E9", "<"),
+    "ompi-ucx": ("Open MPI, UCX", "#E69F00", "D"), "ompi-han": ("Open MPI, HAN", "#CC79A7", "^"),
+    "gloo": ("Gloo, fastest", "#009E73", "v"), "gloo-ring": ("Gloo, PyTorch's ring", "#56B4E9", "<"),
 }
 
 
@@ -161,7 +162,8 @@ def chosen(options, rows):
     if not rows:
         raise ValueError(f"no rows of that link in {options.file}: there are (--rtt, --loss) {known}")
     loss = f", {100 * options.loss:g} % loss" if options.loss else ""
-    return rows, f"All-reduce over two sites: {options.rtt:g} ms round trip, {rate_words(rows[0]['rate'])} each way{loss}\nNumbers at the ends: time divided by Longhaul's"
+    link = f"{options.rtt:g} ms round trip, {rate_words(rows[0]['rate'])} each way{loss}"
+    return rows, f"All-reduce over two sites: {link}\nNumbers at the ends: time divided by Longhaul's"
 
 
 def parse_options(words):

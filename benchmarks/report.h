@@ -48,7 +48,7 @@ struct Row {
   std::optional<double> of_limit;      ///< L / time
   double cpu_s = 0;                    ///< of all processes, over all timed out-of-place calls together
   std::optional<double> cpu_s_per_gb;  ///< cpu_s for 1e9 bytes that any rank handed to the WAN
-  std::uint64_t peak_memory_bytes = 0; ///< of the library's buffers so far, largest rank
+  std::uint64_t peak_memory_bytes = 0;  ///< of the library's buffers so far, largest rank
   std::vector<std::string> notes;      ///< what was wrong, in words
 };
 

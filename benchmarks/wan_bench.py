@@ -13,6 +13,7 @@ setting, with the time of the first one that was tried in brackets.
 --rtt and --loss take lists too. With --json an interrupted run goes on where it stopped: start it again. More: docs/benchmarks.md.
 """
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -71,8 +72,9 @@ HEADER = f"{'bytes':>7} {'codec, peer':>11} {'median ms':>10} {'p99 ms':>9} {'L 
 
 def line(size, what, median, p99, limit, sockets, wrong, link, wire, cpu):
     """One line of the table. Times are in ms."""
-    return (f"{size_text(size):>7} {what:>11} {median:>10.2f} {p99:>9.2f} {limit:>8.2f} {limit / median:>6.3f} {f'{sockets:.2f}' if sockets else '-':>11} "
-            f"{wrong:>5} {link['late']:>14.2%} {wire / size:>10.2f} {f'{cpu:.2f}' if cpu else '-':>9} {link['retransmitted_segments']:>7}")
+    return (f"{size_text(size):>7} {what:>11} {median:>10.2f} {p99:>9.2f} {limit:>8.2f} {limit / median:>6.3f} "
+            f"{f'{sockets:.2f}' if sockets else '-':>11} {wrong:>5} {link['late']:>14.2%} "
+            f"{wire / size:>10.2f} {f'{cpu:.2f}' if cpu else '-':>9} {link['retransmitted_segments']:>7}")
 
 
 def first_setting(peer):
@@ -90,8 +92,9 @@ def lines(row):
     for name, peer in row.get("peers", {}).items():
         best = peer["best"]
         if best:
-            texts.append(line(row["size"], name, best["median_ms"], best["p99_ms"], limit, None, best["wrong"], best["link"],
-                              max(best["wire_bytes_out"], best["wire_bytes_in"]), best["cpu_s_per_gb"]) + f"  {best['settings']}{first_setting(peer)}")
+            wire = max(best["wire_bytes_out"], best["wire_bytes_in"])
+            texts.append(line(row["size"], name, best["median_ms"], best["p99_ms"], limit, None, best["wrong"], best["link"], wire,
+                              best["cpu_s_per_gb"]) + f"  {best['settings']}{first_setting(peer)}")
         for one in peer["tried"]:
             if "error" in one:
                 texts.append(f"{size_text(row['size']):>7} {name:>11} failed with {one['settings']}: {one['error'].strip().splitlines()[-1]}")
@@ -121,7 +124,19 @@ def main(words):
         sys.exit(f"wan_bench.py: {error}")
     if results.rows:
         print(f"{len(results.rows)} rows are in {options.json} already")
-    return 1 if matrix.run(options, results, Printer(options)) else 0
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        return 1 if matrix.run(options, results, Printer(options)) else 0
+    except KeyboardInterrupt:
+        sys.exit("wan_bench.py: stopped" + (f"; {options.json} has what was measured: start it again to go on" if options.json else ""))
+
+
+def stop(*_):
+    """Once: a second signal must not keep the programs and the emulator from being ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ using Clock = std::chrono::steady_clock;
 
 /// Small integers, so that the sum over any number of ranks is exact in any order.
 float value(int rank, std::size_t index, std::uint32_t round) {
-  const auto mixed = (static_cast<std::uint32_t>(index) + 1) * 2654435761u + static_cast<std::uint32_t>(rank) * 40503u * 65536u + round * 97u * 65536u;
+  const std::uint32_t of_rank = static_cast<std::uint32_t>(rank) * 40503u + round * 97u;
+  const std::uint32_t mixed = (static_cast<std::uint32_t>(index) + 1) * 2654435761u + of_rank * 65536u;
   return static_cast<float>(static_cast<int>(mixed >> 22) - 512);
 }
 
@@ -116,10 +117,12 @@ std::uint64_t check_call(Peer* peer, Buffers* buffers) {
 
 nlohmann::json to_json(const PeerOptions& options, const Peer& peer, const Timed& timed, std::uint64_t wrong) {
   nlohmann::json json = peer.describe();
-  json.update({{"bytes", options.bytes}, {"in_place", peer.in_place()}, {"ranks", peer.size()}, {"iterations", options.iterations}, {"warmup", options.warmup},
-               {"median_ms", timed.ms.median}, {"best_ms", timed.ms.min}, {"p99_ms", timed.ms.p99}, {"wrong", wrong}, {"cpu_s", timed.cpu_s}});
+  json.update({{"bytes", options.bytes}, {"in_place", peer.in_place()}, {"ranks", peer.size()}, {"iterations", options.iterations},
+               {"warmup", options.warmup}, {"median_ms", timed.ms.median}, {"best_ms", timed.ms.min}, {"p99_ms", timed.ms.p99},
+               {"wrong", wrong}, {"cpu_s", timed.cpu_s}});
   if (!timed.now) return json;
-  const auto sent = static_cast<double>(timed.now->sent - timed.before->sent), received = static_cast<double>(timed.now->received - timed.before->received);
+  const auto sent = static_cast<double>(timed.now->sent - timed.before->sent);
+  const auto received = static_cast<double>(timed.now->received - timed.before->received);
   json["wire_bytes_out"] = sent / options.iterations;
   json["wire_bytes_in"] = received / options.iterations;
   json["cpu_s_per_gb"] = sent + received > 0 ? nlohmann::json(timed.cpu_s / (sent + received) * 1e9) : nlohmann::json(nullptr);

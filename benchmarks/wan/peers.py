@@ -78,7 +78,8 @@ def check_bytes(result, size):
     """Every byte of the result has to be learnt from the other site."""
     least = min(result["wire_bytes_out"], result["wire_bytes_in"])
     if least < size:
-        raise JobFailed(f"{least:.0f} bytes crossed the link one way for each call, fewer than the {size} of the result: the sites share something else")
+        raise JobFailed(f"{least:.0f} bytes crossed the link one way for each call, fewer than the {size} of the result: "
+                        "the sites share something else")
 
 
 def arguments(options, size):
@@ -105,7 +106,7 @@ def gloo(emulator, options, size, algorithm):
         commands = []
         for site in SITES:
             for _ in range(options.ranks):
-                commands.append(emulator.inside(site, str(options.build / "bin/gloo_all_reduce"), *arguments(options, size), "--rank", str(len(commands)),
-                                                "--size", str(options.ranks * len(SITES)), "--store", store, "--address", emulator.address[site],
-                                                "--algorithm", algorithm))
+                program = [str(options.build / "bin/gloo_all_reduce"), *arguments(options, size), "--rank", str(len(commands)),
+                           "--size", str(options.ranks * len(SITES)), "--store", store, "--address", emulator.address[site], "--algorithm", algorithm]
+                commands.append(emulator.inside(site, *program))
         return json.loads(run_together(commands, options.timeout)[0])

@@ -170,7 +170,8 @@ class Table(unittest.TestCase):
     ROW = {"size": 1 << 20, "codec": "none", "limit_ms": 16.3, "sockets_ms": 15.0, "wire_bytes": 1.1e6, "cpu_s_per_gb": 5.0, "link": LINK,
            "out_of_place": {"time": 17000, "time_p99": 18000, "nwrong": 0},
            "peers": {"gloo": {"best": {"settings": "ring", "median_ms": 46, "p99_ms": 47, "wrong": 0, "link": LINK, "wire_bytes_out": 1 << 20,
-                                       "wire_bytes_in": 2 << 20, "cpu_s_per_gb": 4.4}, "tried": [{"settings": "ring", "median_ms": 46}, {"settings": "bcube", "error": "x\nboom\n"}]}}}
+                                       "wire_bytes_in": 2 << 20, "cpu_s_per_gb": 4.4},
+                              "tried": [{"settings": "ring", "median_ms": 46}, {"settings": "bcube", "error": "x\nboom\n"}]}}}
 
     def test_lines(self):
         lines = wan_bench.lines(self.ROW)
@@ -186,7 +187,8 @@ class Table(unittest.TestCase):
         self.assertEqual(wan_bench.first_setting({"best": best, "tried": [{"settings": "a", "error": "x"}, best]}), "")
 
     def test_what_is_drawn(self):
-        found, limit = plot_wan.times([self.ROW, {**self.ROW, "size": 8, "limit_ms": 7.5, "sockets_ms": None, "peers": {"gloo": {"best": None, "tried": []}}}])
+        small = {**self.ROW, "size": 8, "limit_ms": 7.5, "sockets_ms": None, "peers": {"gloo": {"best": None, "tried": []}}}
+        found, limit = plot_wan.times([self.ROW, small])
         self.assertEqual(found, {"longhaul": {1 << 20: 17, 8: 17}, "sockets": {1 << 20: 15}, "gloo": {1 << 20: 46}, "gloo-ring": {1 << 20: 46}})
         self.assertEqual(list(limit.items()), [(8, 7.5), (1 << 20, 16.3)])
 
