@@ -155,8 +155,9 @@ class Configured(unittest.TestCase):
 
     def job(self, sites=SITES, secret=SECRET, name="job.toml", wan='ports = "47001-47063"'):
         self.write("secret-" + name, secret)
+        known = f'secret_file = "secret-{name}"\n' if secret else ""
         tables = "".join(f'[[site]]\nname = "{site}"\naddress = "{ADDRESS[site]}:47000"\n' for site in sites)
-        return self.write(name, f'secret_file = "secret-{name}"\n[wan]\n{wan}\n{tables}')
+        return self.write(name, f'{known}[wan]\n{wan}\n{tables}')
 
     def start(self, site, config, *arguments, json_too=True):
         command = inside(site, LONGHAUL, "doctor", "--config", config, "--site", site, *FAST, *(("--json",) if json_too else ()), *arguments)
@@ -278,6 +279,20 @@ class Configured(unittest.TestCase):
         self.assertEqual((result.returncode, result.stdout), (1, ""))
         self.assertIn("differs", result.stderr)
 
+    def test_a_job_without_a_secret(self):
+        """Only where the job itself may do without; it is said who can measure then. No range of ports: a few of any are tried."""
+        refused = subprocess.run(inside("a", LONGHAUL, "doctor", "--config", self.job(("a", "b"), secret=""), "--site", "a"), capture_output=True,
+                                 text=True, timeout=30)
+        self.assertIn("no job secret", refused.stderr)
+        config = self.job(("a", "b"), secret="", wan='encryption = "off"')
+        for site in ("b", "a"):
+            self.start(site, config)
+        status, out, err = self.end("a")
+        self.assertEqual(status, 0, err)
+        self.assertIn("whoever reaches port 47000", err)
+        self.assertEqual(len(json.loads(out)["links"][0]["ports"]["of_to"]["data"]["open"]), 4)
+        self.assertEqual(self.end("b")[1], out)
+
     def test_somebody_does_not_come(self):
         config = self.job()
         for site in ("a", "b"):
@@ -318,9 +333,10 @@ class Configured(unittest.TestCase):
         self.assertEqual(self.end("b")[1], out)
 
     def test_what_cannot_be_asked(self):
+        two, one = self.job(("a", "b")), self.job(("a",), name="one.toml")
         for arguments, words in [((), "--config"), (("--to", "b", "--site", "a"), "excludes"), (("--config", "/no/such.toml"), "/no/such.toml"),
-                                 (("--config", self.job(("a", "b"))), "site"), (("--config", self.job(("a", "b")), "--site", "x"), "none of the sites"),
-                                 (("--config", self.job(("a",)), "--site", "a"), "one site only")]:
+                                 (("--config", two), "site"), (("--config", two, "--site", "x"), "none of the sites"),
+                                 (("--config", one, "--site", "a"), "one site only")]:
             result = subprocess.run([LONGHAUL, "doctor", *arguments], capture_output=True, text=True, timeout=30)
             self.assertNotEqual(result.returncode, 0, arguments)
             self.assertIn(words, result.stderr, arguments)

@@ -26,7 +26,7 @@ std::string open_command(std::vector<int> ports) {
 const char* cause(Port state) {
   switch (state) {
     case Port::Silent:
-      return "a firewall drops what comes, or nothing is there";
+      return "a firewall drops what comes";
     case Port::Refused:
       return "a firewall rejects it, or the address leads to another machine: doctor listens there";
     default:
@@ -37,27 +37,30 @@ const char* cause(Port state) {
 void check_address(const Facts& seer, const Facts& owner, Port state, bool needed, std::vector<Finding>* findings) {
   if (state == Port::Open) return;
   const std::string port = owner.address.substr(owner.address.rfind(':') + 1);
-  findings->push_back({.where = owner.name,
-                       .problem = fmt::format("{} does not reach {} of {}: {} ({})", seer.name, owner.address, owner.name, port_text(state), cause(state)),
-                       .command = open_command({std::atoi(port.c_str())}) + "    # or in the firewall before it",
-                       .gain = needed ? "without it the job does not start: later sites dial earlier ones"
-                                      : "none for the job, in which later sites dial earlier ones; doctor measured from the other end",
-                       .wrong = needed,
-                       .key = "address port"});
+  findings->push_back(
+      {.where = owner.name,
+       .problem = fmt::format("{} does not reach {} of {}: {} ({})", seer.name, owner.address, owner.name, port_text(state), cause(state)),
+       .command = open_command({std::atoi(port.c_str())}) + "    # or in the firewall before it",
+       .gain = needed ? "without it the job does not start: later sites dial earlier ones"
+                      : "none for the job, in which later sites dial earlier ones; doctor measured from the other end",
+       .wrong = needed,
+       .key = "address port"});
 }
 
 void check_none_open(const Facts& seer, const Facts& owner, Port address, Port state, std::vector<Finding>* findings) {
   const std::string host = owner.address.substr(0, owner.address.rfind(':'));
   Finding finding{.where = owner.name, .gain = "without it the job does not start", .key = "data ports", .weight = 1e6};
   if (address == Port::Open && host != owner.data_host) {
-    finding.problem = fmt::format("ranks of {} tell the others to dial {} for data, and {} gets no connection there, while {} works", owner.name, owner.data_host,
-                                  seer.name, host);
+    finding.problem = fmt::format("ranks of {} tell the others to dial {} for data, and {} gets no connection there, while {} works", owner.name,
+                                  owner.data_host, seer.name, host);
     finding.command = fmt::format("advertise = \"{}\"    # in the [[site]] table of {}", host, owner.name);
   } else if (owner.any_port) {
-    finding.problem = fmt::format("wan.ports is not set, so ranks of {} listen at ports that the system chooses; from {}: {} ({})", owner.name, seer.name, port_text(state), cause(state));
+    finding.problem = fmt::format("wan.ports is not set, so ranks of {} listen at ports that the system chooses; from {}: {} ({})", owner.name,
+                                  seer.name, port_text(state), cause(state));
     finding.command = fmt::format("ports = \"{}\"    # under [wan], and open these in the firewall", kUsualRange);
   } else {
-    finding.problem = fmt::format("{} reaches none of the data ports {} of {}: {} ({})", seer.name, ranges_text(owner.ports), owner.name, port_text(state), cause(state));
+    finding.problem = fmt::format("{} reaches none of the data ports {} of {}: {} ({})", seer.name, ranges_text(owner.ports), owner.name,
+                                  port_text(state), cause(state));
     finding.command = open_command(owner.ports) + "    # or in the firewall before it";
   }
   findings->push_back(std::move(finding));

@@ -19,17 +19,21 @@ constexpr std::uint64_t kCall = 1 << 20;
 
 std::uint64_t power_of_two(double bytes) { return std::uint64_t{1} << static_cast<int>(std::ceil(std::log2(bytes))); }
 
-void check_buffer(const View& view, const Facts& end, const char* name, const char* small, std::uint64_t most, std::vector<Finding>* findings) {
-  const double needed = view.rate / 8 * static_cast<double>(view.m.least_rtt) / 1e9 / kUsable;
+/// `rate`: what the link carries in the direction that the buffer is for.
+void check_buffer(const View& view, const Facts& end, bool sends, double rate, std::vector<Finding>* findings) {
+  const std::uint64_t most = sends ? end.most_send_buffer : end.most_receive_buffer;
+  const double needed = rate / 8 * static_cast<double>(view.m.least_rtt) / 1e9 / kUsable;
   if (most == 0 || static_cast<double>(most) >= needed) return;
   const double one = kUsable * static_cast<double>(most) * 8e9 / static_cast<double>(std::max<TimeNs>(1, view.m.least_rtt));
-  const bool sends = std::string_view(name) == "tcp_wmem";
+  const char* name = sends ? "tcp_wmem" : "tcp_rmem";
   findings->push_back({.where = end.name,
-                       .problem = fmt::format("{}: the {} buffer of a connection is at most {} ({}), and {} over {} need {}", end.name, sends ? "send" : "receive",
-                                              bytes_text(static_cast<double>(most)), name, rate_text(view.rate), ms_text(view.m.least_rtt), bytes_text(needed)),
-                       .command = fmt::format("sysctl -w net.ipv4.{}=\"{} {}\"", name, small, power_of_two(std::max(kLeastAdvice, needed * 2))),
-                       .gain = fmt::format("one connection {} carries the whole link instead of about {}; fewer streams are needed", sends ? "from there" : "to there",
-                                           rate_text(one)),
+                       .problem = fmt::format("{}: the {} buffer of a connection is at most {} ({}), and {} over {} need {}", end.name,
+                                              sends ? "send" : "receive", bytes_text(static_cast<double>(most)), name, rate_text(rate),
+                                              ms_text(view.m.least_rtt), bytes_text(needed)),
+                       .command = fmt::format("sysctl -w net.ipv4.{}=\"{} {}\"", name, sends ? "4096 65536" : "4096 131072",
+                                              power_of_two(std::max(kLeastAdvice, needed * 2))),
+                       .gain = fmt::format("one connection {} carries the whole link instead of about {}; fewer streams are needed",
+                                           sends ? "from there" : "to there", rate_text(one)),
                        .key = name,
                        .weight = needed});
 }
@@ -43,23 +47,25 @@ void check_congestion(const View& view, std::vector<Finding>* findings) {
     const double loss = lossy ? loss_share(losses) : 1e-4;
     const double one = loss_based_rate(end->congestion, view.m.least_rtt, loss);
     const std::string with = one < rate || lossy ? fmt::format("about {} in the long run", rate_text(one)) : "as much";
-    findings->push_back({.where = end->name,
-                         .problem = fmt::format("{}: connections use {}, which takes every lost packet for a full link; {}", end->name, end->congestion,
-                                                lossy ? fmt::format("it loses {}", loss_text(losses)) : "nothing was lost while this ran"),
-                         .command = end->bbr_allowed ? "congestion = \"auto\"    # under [wan]: bbr"
-                                                     : "modprobe tcp_bbr; sysctl -w net.ipv4.tcp_allowed_congestion_control=\"reno cubic bbr\"",
-                         .gain = fmt::format("with bbr one connection carries the whole link, with {} {}{}", end->congestion, with, lossy ? "" : " at a loss of 0.01 %"),
-                         .wrong = lossy || !end->bbr_allowed,
-                         .key = "congestion",
-                         .weight = loss_share(losses)});
+    findings->push_back(
+        {.where = end->name,
+         .problem = fmt::format("{}: connections use {}, which takes every lost packet for a full link; {}", end->name, end->congestion,
+                                lossy ? fmt::format("it loses {}", loss_text(losses)) : "nothing was lost while this ran"),
+         .command = end->bbr_allowed ? "congestion = \"auto\"    # under [wan]: bbr"
+                                     : "modprobe tcp_bbr; sysctl -w net.ipv4.tcp_allowed_congestion_control=\"reno cubic bbr\"",
+         .gain =
+             fmt::format("with bbr one connection carries the whole link, with {} {}{}", end->congestion, with, lossy ? "" : " at a loss of 0.01 %"),
+         .wrong = lossy || !end->bbr_allowed,
+         .key = "congestion",
+         .weight = loss_share(losses)});
   }
 }
 
 void check_buffers(const View& view, std::vector<Finding>* findings) {
-  for (const Facts* end : {&view.here, &view.there}) {
-    check_buffer(view, *end, "tcp_wmem", "4096 65536", end->most_send_buffer, findings);
-    check_buffer(view, *end, "tcp_rmem", "4096 131072", end->most_receive_buffer, findings);
-  }
+  check_buffer(view, view.here, true, view.up, findings);
+  check_buffer(view, view.here, false, view.down, findings);
+  check_buffer(view, view.there, true, view.down, findings);
+  check_buffer(view, view.there, false, view.up, findings);
 }
 
 void check_idle(const View& view, std::vector<Finding>* findings) {

@@ -101,7 +101,8 @@ int dial_by_hand(const Options& options) {
   if (!peer.ok()) return wrong(peer.status().text());
   auto report = measure_by_hand(by_hand(options), *peer, options.measure.measure);
   if (report.ok()) return print(*report, options.json);
-  return wrong(fmt::format("{}: {}. Does 'longhaul doctor --listen' run there, and does the firewall let port {} in?", peer->text(), report.status().text(), peer->port));
+  return wrong(fmt::format("{}: {}. Does 'longhaul doctor --listen' run there, and does the firewall let port {} in?", peer->text(),
+                           report.status().text(), peer->port));
 }
 
 /// An option is the variable of the same meaning: it goes the library's own way.
@@ -123,15 +124,25 @@ int examine_configured(Options options) {
 void add_commands(CLI::App* app, std::function<int()>* run) {
   CLI::App* doctor = app->add_subcommand("doctor", "Measure the links between sites, say what is wrong and what to type");
   auto options = std::make_shared<Options>();
-  auto* config = doctor->add_option("--config", options->config, "the job's configuration; run the same at every site (else LONGHAUL_CONFIG or LONGHAUL_SITES)")->type_name("FILE");
+  auto* config =
+      doctor->add_option("--config", options->config, "the job's configuration; run the same at every site (else LONGHAUL_CONFIG or LONGHAUL_SITES)")
+          ->type_name("FILE");
   auto* site = doctor->add_option("--site", options->site, "which of its sites this is (else LONGHAUL_SITE)")->type_name("NAME");
   doctor->add_option("--wait", options->wait, "seconds to wait for the other sites")->check(CLI::Range(1.0, 86400.0))->capture_default_str();
   auto* dial = doctor->add_option("--to", options->to, "without a configuration: measure from here to a site that listens")->type_name("HOST[:PORT]");
-  auto* wait = doctor->add_option("--listen", options->listen, "without a configuration: let anybody measure; [HOST:]PORT of this machine, else 47000")->expected(0, 1)->type_name("[HOST:]PORT");
+  auto* wait =
+      doctor->add_option("--listen", options->listen, "without a configuration: let anybody measure; [HOST:]PORT of this machine, else 47000")
+          ->expected(0, 1)
+          ->type_name("[HOST:]PORT");
   for (auto* by_hand : {dial, wait}) by_hand->excludes(config)->excludes(site);
   dial->excludes(wait);
-  doctor->add_option("--seconds", options->measure.measure.seconds, "of each capacity measurement (the first site's counts)")->check(CLI::Range(0.2, 30.0))->capture_default_str();
-  doctor->add_option("--streams", options->measure.measure.streams, "how many connections at once to try (the first site's count)")->delimiter(',')->check(CLI::Range(1, 32))->capture_default_str();
+  doctor->add_option("--seconds", options->measure.measure.seconds, "of each capacity measurement (the first site's counts)")
+      ->check(CLI::Range(0.2, 30.0))
+      ->capture_default_str();
+  doctor->add_option("--streams", options->measure.measure.streams, "how many connections at once to try (the first site's count)")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 32))
+      ->capture_default_str();
   doctor->add_option("--congestion", options->congestion, "congestion control of what this end sends, as wan.congestion: auto, system or a name");
   doctor->add_flag("--json", options->json, "the report as JSON");
   doctor->callback([=] {

@@ -28,10 +28,10 @@ enum class Ask : std::uint32_t {
 
 struct Request {
   Ask what = Ask::Echo;
-  std::uint32_t milliseconds = 0;   ///< Give: for so long
-  std::uint64_t bits_per_s = 0;     ///< Give: pace; 0: none
-  std::uint32_t site = 0;           ///< who asks
-  std::uint64_t instance = 0;       ///< random number of the asking process
+  std::uint32_t milliseconds = 0;  ///< Give: for so long
+  std::uint64_t bits_per_s = 0;    ///< Give: pace; 0: none
+  std::uint32_t site = 0;          ///< who asks
+  std::uint64_t instance = 0;      ///< random number of the asking process
 };
 
 /// What this end is on all its connections.

@@ -78,7 +78,8 @@ class Coordinator {
       for (int site = 1; site < count(); ++site) {
         if (member(site).channel.valid() && gone(site)) member(site).channel = Fd();
         if (member(site).channel.valid()) continue;
-        if (const Status problem = meeting_.problem(site); problem.code() == lhAuthFailed) return Status(problem).with(place_text(post_.config, site));
+        if (const Status problem = meeting_.problem(site); problem.code() == lhAuthFailed)
+          return Status(problem).with(place_text(post_.config, site));
         missing.push_back(site);
         meeting_.dial(site);
       }
@@ -147,7 +148,8 @@ class Coordinator {
   }
 
   Result<Measured> measure_from(int site, int target) {
-    if (site == post_.own()) return measure(post_.self, post_.address(target), options_.measure, [&](const std::string& text) { say(prefix_ + text); });
+    if (site == post_.own())
+      return measure(post_.self, post_.address(target), options_.measure, [&](const std::string& text) { say(prefix_ + text); });
     auto answer = command(site, {{"do", "measure"}, {"site", target}, {"seconds", options_.measure.seconds}, {"streams", options_.measure.streams}});
     if (!answer.ok()) return answer.take_status();
     if (const auto failed = answer->find("failed"); failed != answer->end() && failed->is_string())

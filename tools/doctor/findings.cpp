@@ -98,8 +98,8 @@ std::string verdict(const Report& report) {
       farthest = std::max(farthest, link->measured.least_rtt);
     }
     text = links.size() == 1 && report.links.size() == 1 ? fmt::format("The link carries {} at {}", rate_text(slowest), ms_text(farthest))
-                                                         : fmt::format("{} links carry {} to {} at {} to {}", links.size(), rate_text(slowest), rate_text(fastest),
-                                                                       ms_text(nearest), ms_text(farthest));
+                                                         : fmt::format("{} links carry {} to {} at {} to {}", links.size(), rate_text(slowest),
+                                                                       rate_text(fastest), ms_text(nearest), ms_text(farthest));
     if (links.size() < report.links.size()) text += fmt::format(", {} could not be measured", report.links.size() - links.size());
   }
   const std::vector<Finding> findings = find(report);
@@ -120,8 +120,9 @@ std::string proposal(const Report& report) {
     if (best && best->streams > automatic_streams(m.least_rtt, bbr)) streams = std::max(streams, std::min(best->streams, 16));
   }
   if (rate <= 0 || rate == HUGE_VAL) return "";
-  std::string text = fmt::format("rate_limit = \"{:.0f}mbit\"         # 98 % of what {} carried\n", std::max(1.0, 0.98 * rate / 1e6),
-                                 report.links.size() == 1 ? fmt::format("{} stream{}", most_streams, most_streams == 1 ? "" : "s") : "the slowest link");
+  std::string text =
+      fmt::format("rate_limit = \"{:.0f}mbit\"         # 98 % of what {} carried\n", std::max(1.0, 0.98 * rate / 1e6),
+                  report.links.size() == 1 ? fmt::format("{} stream{}", most_streams, most_streams == 1 ? "" : "s") : "the slowest link");
   if (window > 16 << 20) text += fmt::format("window = \"{}MiB\"\n", std::uint64_t{1} << static_cast<int>(std::ceil(std::log2(window / (1 << 20)))));
   if (streams > 0) text += fmt::format("streams = {}                  # with one rank a site; divide by the ranks of a site\n", streams);
   if (rate > 4e9) text += "chunk = \"4MiB\"              # fewer, larger pieces for a fast link\n";

@@ -10,12 +10,12 @@
 namespace longhaul::doctor {
 
 struct Finding {
-  std::string where{};    ///< the site to type at; "every site"; empty: nothing to type
+  std::string where{};  ///< the site to type at; "every site"; empty: nothing to type
   std::string problem{};
   std::string command{};
   std::string gain{};
-  bool wrong = true;    ///< false: worth knowing
-  std::string key{};      ///< of two findings with equal key and site the one that weighs more is kept
+  bool wrong = true;  ///< false: worth knowing
+  std::string key{};  ///< of two findings with equal key and site the one that weighs more is kept
   double weight = 0;
 };
 

@@ -171,7 +171,8 @@ class Mover {
 
 void take(const Fd& socket) {
   std::vector<std::byte> piece(kPiece);
-  while (::recv(socket.get(), piece.data(), piece.size(), 0) > 0) {}
+  while (::recv(socket.get(), piece.data(), piece.size(), 0) > 0) {
+  }
 }
 
 void give(const Fd& socket, const Request& request) {
@@ -191,7 +192,8 @@ void give(const Fd& socket, const Request& request) {
     if ((fd.revents & POLLOUT) != 0 && ::send(socket.get(), zeros.data(), zeros.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && !would_block()) return;
   }
   Record record = record_of(socket);
-  record.bits_per_s = static_cast<std::uint64_t>((delivered(socket) - before) * 8e9 / static_cast<double>(std::max<TimeNs>(1, steady_now() - middle)));
+  record.bits_per_s =
+      static_cast<std::uint64_t>((delivered(socket) - before) * 8e9 / static_cast<double>(std::max<TimeNs>(1, steady_now() - middle)));
   pace(socket, 0);
   std::array<std::byte, kRecordBytes> bytes;
   ByteWriter writer(bytes);

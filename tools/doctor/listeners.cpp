@@ -24,7 +24,8 @@ int port_of(const Fd& socket) {
 
 /// As the ranks' transport binds, which keeps to this machine where all sites do.
 Result<sockaddr_in> data_address(const config::Config& config) {
-  const bool local = std::all_of(config.sites.begin(), config.sites.end(), [](const config::Site& site) { return config::is_loopback(site.address.host); });
+  const bool local =
+      std::all_of(config.sites.begin(), config.sites.end(), [](const config::Site& site) { return config::is_loopback(site.address.host); });
   const std::string host = !config.wan.bind.empty() ? config.wan.bind : local ? "127.0.0.1" : "0.0.0.0";
   return bootstrap::resolve({host, 0});
 }

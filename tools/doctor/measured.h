@@ -70,7 +70,7 @@ struct Measured {
 struct Link {
   int from = 0, to = 0;  ///< the end that measured, the other
   bool swept = false;
-  Sweep up{}, down{};     ///< of the ports of `to`, of the ports of `from`
+  Sweep up{}, down{};   ///< of the ports of `to`, of the ports of `from`
   std::string error{};  ///< why it was not measured; empty: it was
   Measured measured{};
 };
@@ -90,9 +90,10 @@ Result<T> from_peer(const nlohmann::json& json) {
   }
 }
 
-NLOHMANN_JSON_SERIALIZE_ENUM(Port, {{Port::Open, "open"}, {Port::Refused, "refused"}, {Port::Silent, "no answer"}, {Port::Unreachable, "unreachable"}})
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Facts, name, address, most_send_buffer, most_receive_buffer, slow_start_after_idle, bbr_allowed, congestion, switched_off,
-                                   device_mtu, data_host, any_port, ports, taken, shared)
+NLOHMANN_JSON_SERIALIZE_ENUM(Port,
+                             {{Port::Open, "open"}, {Port::Refused, "refused"}, {Port::Silent, "no answer"}, {Port::Unreachable, "unreachable"}})
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Facts, name, address, most_send_buffer, most_receive_buffer, slow_start_after_idle, bbr_allowed, congestion,
+                                   switched_off, device_mtu, data_host, any_port, ports, taken, shared)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Sweep, address, data)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Spread, median, p95, most, drift_ppm)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Losses, segments, lost)

@@ -28,7 +28,9 @@ std::string findings_text(const std::vector<Finding>& findings) {
     if (!f.command.empty()) text += fmt::format("      {}:  {}\n", place ? "at " + f.where : "type", f.command);
     text += fmt::format("      gain:  {}\n", f.gain);
   }
-  if (sysctl) text += "(sysctl -w lasts until the next start: to keep them, write the lines without 'sysctl -w' and quotes to /etc/sysctl.d/90-longhaul.conf)\n";
+  if (sysctl)
+    text +=
+        "(sysctl -w lasts until the next start: to keep them, write the lines without 'sysctl -w' and quotes to /etc/sysctl.d/90-longhaul.conf)\n";
   if (!text.empty()) text += "\n";
   return text;
 }
@@ -46,16 +48,19 @@ std::string spread_text(const Spread& spread) {
 }
 
 std::string path_text(const Measured& m, const Facts& here, const Facts& there) {
-  const std::string congestion = here.congestion == there.congestion ? fmt::format("{} at both ends", here.congestion)
-                                                                     : fmt::format("{} at {}, {} at {}", here.congestion, here.name, there.congestion, there.name);
-  return fmt::format("packets of {} bytes; {}; clocks {:.1f} ms apart (give or take {:.1f})", m.mtu, congestion, std::abs(static_cast<double>(m.clock_offset)) / 1e6,
-                     static_cast<double>(m.least_rtt) / 2e6);
+  const std::string congestion = here.congestion == there.congestion
+                                     ? fmt::format("{} at both ends", here.congestion)
+                                     : fmt::format("{} at {}, {} at {}", here.congestion, here.name, there.congestion, there.name);
+  return fmt::format("packets of {} bytes; {}; clocks {:.1f} ms apart (give or take {:.1f})", m.mtu, congestion,
+                     std::abs(static_cast<double>(m.clock_offset)) / 1e6, static_cast<double>(m.least_rtt) / 2e6);
 }
 
 std::string capacity_text(const Measured& m, const std::string& up, const std::string& down) {
-  const std::string columns = "rate           again  round trip";
+  const std::string columns = "rate           sent again  round trip";
   const std::size_t width = std::max(up.size(), columns.size());
-  const auto half = [](double rate, double resent, TimeNs rtt) { return fmt::format("{:<13} {:>5.2f} %  {}", rate_text(rate), resent * 100, ms_text(rtt)); };
+  const auto half = [](double rate, double resent, TimeNs rtt) {
+    return fmt::format("{:<13} {:>9.2f} %  {}", rate_text(rate), resent * 100, ms_text(rtt));
+  };
   std::string text = fmt::format("\n           {:<{}}  {}\n", up, width, down);
   text += fmt::format("  streams  {:<{}}  {}\n", columns, width, columns);
   for (const Capacity& c : m.capacity)
@@ -93,12 +98,16 @@ nlohmann::json spread_json(const Spread& spread) {
 }
 
 nlohmann::json losses_json(const Losses& losses) {
-  return {{"segments", losses.segments}, {"lost", losses.lost}, {"share", loss_share(losses)}, {"below", losses.lost == 0 ? nlohmann::json(loss_bound(losses)) : nlohmann::json()}};
+  return {{"segments", losses.segments},
+          {"lost", losses.lost},
+          {"share", loss_share(losses)},
+          {"below", losses.lost == 0 ? nlohmann::json(loss_bound(losses)) : nlohmann::json()}};
 }
 
 nlohmann::json sweep_json(const Sweep& sweep) {
   nlohmann::json out{{"address", sweep.address}};
-  for (const Port state : {Port::Open, Port::Refused, Port::Silent, Port::Unreachable}) out["data"][nlohmann::json(state).get<std::string>()] = in_state(sweep, state);
+  for (const Port state : {Port::Open, Port::Refused, Port::Silent, Port::Unreachable})
+    out["data"][nlohmann::json(state).get<std::string>()] = in_state(sweep, state);
   return out;
 }
 
@@ -142,7 +151,11 @@ std::string text_of(const Report& report) {
 }
 
 std::string json_of(const Report& report) {
-  nlohmann::json out{{"verdict", verdict(report)}, {"wan", proposal(report)}, {"sites", report.sites}, {"links", nlohmann::json::array()}, {"findings", nlohmann::json::array()}};
+  nlohmann::json out{{"verdict", verdict(report)},
+                     {"wan", proposal(report)},
+                     {"sites", report.sites},
+                     {"links", nlohmann::json::array()},
+                     {"findings", nlohmann::json::array()}};
   for (nlohmann::json& one : out["sites"]) one.erase("shared");
   for (const Link& link : report.links) out["links"].push_back(link_json(report, link));
   for (const Finding& f : find(report))

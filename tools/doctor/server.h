@@ -34,8 +34,8 @@ class Server {
  public:
   struct Answers {
     std::function<Facts(const Fd&)> facts;
-    std::function<void(const Request&, Fd)> control;      ///< may be empty
-    std::function<void(const std::string&)> tell;         ///< who came, who was refused
+    std::function<void(const Request&, Fd)> control;  ///< may be empty
+    std::function<void(const std::string&)> tell;     ///< who came, who was refused
   };
 
   /// Answers from here on, each connection on a thread of its own, 64 at most.

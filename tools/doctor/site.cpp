@@ -22,7 +22,8 @@ void allow_many_descriptors() {
 
 Result<std::uint64_t> random_number() {
   std::uint64_t number = 0;
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(&number), sizeof number) != 1) return error(lhSystemError, "OpenSSL gives no random numbers: check its setup");
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(&number), sizeof number) != 1)
+    return error(lhSystemError, "OpenSSL gives no random numbers: check its setup");
   return number | 1;
 }
 
@@ -30,8 +31,9 @@ Result<std::uint64_t> random_number() {
 
 Status Post::absent(int site, TimeNs waited, const Status& problem) const {
   return error(problem.code() == lhAuthFailed ? lhAuthFailed : lhTimeout,
-               "{} has not come within {} s: {}. Run 'longhaul doctor' there too, with --site {}, and let port {} through the firewalls", place_text(config, site),
-               waited / kSecond, problem.ok() ? "it was reached, but did not stay" : problem.text(), name(site), address(site).port);
+               "{} has not come within {} s: {}. Run 'longhaul doctor' there too, with --site {}, and let port {} through the firewalls",
+               place_text(config, site), waited / kSecond, problem.ok() ? "it was reached, but did not stay" : problem.text(), name(site),
+               address(site).port);
 }
 
 Facts Post::facts(const Fd& socket) const {
@@ -61,7 +63,8 @@ Result<Report> examine(const config::Config& config, const SiteOptions& options,
                   .ports = listeners->ports,
                   .taken = listeners->taken};
   if (config.secret.empty())
-    tell(fmt::format("there is no job secret: until the end, whoever reaches port {} can make this machine send data", post.address(post.own()).port));
+    tell(
+        fmt::format("there is no job secret: until the end, whoever reaches port {} can make this machine send data", post.address(post.own()).port));
   Meeting meeting(post.config, post.self);
   const Server server(post.self, std::move(*listeners),
                       {.facts = [&](const Fd& socket) { return post.facts(socket); },

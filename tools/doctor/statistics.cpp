@@ -47,9 +47,7 @@ Spread spread_of(const std::vector<OneWay>& messages) {
   return {delays[delays.size() / 2] - least, delays[delays.size() * 95 / 100] - least, delays.back() - least, drift * 1e6};
 }
 
-double loss_share(const Losses& losses) {
-  return losses.segments == 0 ? 0 : static_cast<double>(losses.lost) / static_cast<double>(losses.segments);
-}
+double loss_share(const Losses& losses) { return losses.segments == 0 ? 0 : static_cast<double>(losses.lost) / static_cast<double>(losses.segments); }
 
 // Poisson: none seen happens in 5 % of the cases where three were to be expected.
 double loss_bound(const Losses& losses) { return losses.segments < 3 ? 1 : 3 / static_cast<double>(losses.segments); }

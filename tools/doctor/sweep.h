@@ -13,7 +13,7 @@ namespace longhaul::doctor {
 struct Targets {
   config::HostPort address;  ///< of the site
   std::string data_host;
-  std::vector<int> ports;    ///< at data_host
+  std::vector<int> ports;  ///< at data_host
 };
 
 /// Takes 4 s where some do not answer (time for two repeated SYNs), a round trip where all do. An unknown host makes its ports Unreachable.
