@@ -56,7 +56,7 @@ TEST_CASE("Without a queue it comes back soon, and goes beyond what was measured
   CHECK(paced.control.rate() >= 99e6);
   paced.look(kSecond, 0);
   CHECK(paced.control.rate() > 100e6);
-  CHECK(paced.control.rate() < 125e6);
+  CHECK(paced.control.rate() < 135e6);  // at 3 % a round it would be above 150e6
 }
 
 TEST_CASE("A link that was measured far too low is found out in seconds", "[rate_control]") {
