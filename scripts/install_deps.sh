@@ -8,7 +8,7 @@ set -euo pipefail
 
 required=(cmake ninja-build g++ pkg-config git python3
   libucx-dev libopenmpi-dev openmpi-bin libssl-dev libfmt-dev libspdlog-dev libtomlplusplus-dev libcli11-dev
-  nlohmann-json3-dev libxxhash-dev catch2 "$@")
+  nlohmann-json3-dev libxxhash-dev libhwy-dev libbenchmark-dev catch2 "$@")
 optional=(ccache)  # only makes the second build faster; never worth asking for root alone
 
 say() { printf 'packages: %s\n' "$*"; }

@@ -8,8 +8,9 @@
 #include <limits>
 #include <type_traits>
 
-#include "kernels/cpu/memory.h"
 #include "kernels/float16.h"
+#include "kernels/loops.h"
+#include "kernels/memory.h"
 
 namespace longhaul::kernels {
 
@@ -25,23 +26,15 @@ struct Plain {
 struct Fp16 {
   using Work = float;
   static constexpr std::size_t kBytes = 2;
-  static LH_INLINE float read(const std::byte* base, std::size_t i) {
-    return fp16_to_float(load<std::uint16_t>(base, i));
-  }
-  static LH_INLINE void write(std::byte* base, std::size_t i, float v) {
-    store<std::uint16_t>(base, i, float_to_fp16(v));
-  }
+  static LH_INLINE float read(const std::byte* base, std::size_t i) { return fp16_to_float(load<std::uint16_t>(base, i)); }
+  static LH_INLINE void write(std::byte* base, std::size_t i, float v) { store<std::uint16_t>(base, i, float_to_fp16(v)); }
 };
 
 struct Bf16 {
   using Work = float;
   static constexpr std::size_t kBytes = 2;
-  static LH_INLINE float read(const std::byte* base, std::size_t i) {
-    return bf16_to_float(load<std::uint16_t>(base, i));
-  }
-  static LH_INLINE void write(std::byte* base, std::size_t i, float v) {
-    store<std::uint16_t>(base, i, float_to_bf16(v));
-  }
+  static LH_INLINE float read(const std::byte* base, std::size_t i) { return bf16_to_float(load<std::uint16_t>(base, i)); }
+  static LH_INLINE void write(std::byte* base, std::size_t i, float v) { store<std::uint16_t>(base, i, float_to_bf16(v)); }
 };
 
 /// Integer arithmetic wraps in the unsigned type: signed overflow would be undefined.
