@@ -43,19 +43,62 @@ HWY_INLINE void encode_block(const float* in, float inverse, Bits8* codes) {
   }
 }
 
-/// Blocks of `in`, at most those of kGroup.
+/// Largest magnitudes of kLanes blocks that follow each other.
+HWY_INLINE hn::Vec<decltype(du)> largest_magnitudes(const float* in) {
+  const hn::RepartitionToWide<decltype(du)> d64;
+  const auto mask = hn::Set(di, 0x7fffffff);
+  hn::Vec<decltype(di)> most[kLanes];
+  for (std::size_t block = 0; block < kLanes; ++block) {
+    most[block] = hn::Zero(di);
+    for (std::size_t i = 0; i < kF4Block; i += kLanes)
+      most[block] = hn::Max(most[block], hn::And(mask, hn::BitCast(di, hn::LoadU(df, in + block * kF4Block + i))));
+  }
+  // Halves onto halves, two blocks at a time, until every lane is a block.
+  for (std::size_t block = 0; block < kLanes; block += 2)
+    most[block / 2] = hn::Max(hn::InterleaveLower(di, most[block], most[block + 1]), hn::InterleaveUpper(di, most[block], most[block + 1]));
+  for (std::size_t pair = 0; pair < kLanes / 2; pair += 2) {
+    const auto a = hn::BitCast(d64, most[pair]), b = hn::BitCast(d64, most[pair + 1]);
+    most[pair / 2] = hn::Max(hn::BitCast(di, hn::InterleaveLower(d64, a, b)), hn::BitCast(di, hn::InterleaveUpper(d64, a, b)));
+  }
+  if constexpr (kLanes == 8) {
+    const auto lower = hn::ConcatLowerLower(di, most[1], most[0]), upper = hn::ConcatUpperUpper(di, most[1], most[0]);
+    most[0] = hn::Max(lower, upper);
+  }
+  return hn::BitCast(du, most[0]);
+}
+
+/// f4_scale() and f4_inverse() of kLanes blocks.
+HWY_INLINE void scales_of(hn::Vec<decltype(du)> largest, float unit, float inverse_unit, Bits8* scales, float* inverses) {
+  const auto sixth = hn::Mul(hn::Mul(hn::BitCast(df, largest), hn::Set(df, inverse_unit)), hn::Set(df, 0x1.555556p-3f));
+  const auto normal = hn::Sub(hn::ShiftRight<20>(hn::Add(hn::BitCast(du, sixth), hn::Set(du, 0x000fffff))), hn::Set(du, 120u << 3));
+  const auto steps = hn::Mul(hn::Min(sixth, hn::Set(df, 0x1p-6f)), hn::Set(df, 0x1p9f));
+  const auto below = hn::ConvertTo(di, steps);
+  const auto inexact = hn::VecFromMask(df, hn::Lt(hn::ConvertTo(df, below), steps));  // -1 where there is more
+  const auto denormal = hn::BitCast(du, hn::Max(hn::Sub(below, hn::BitCast(di, inexact)), hn::Set(di, 1)));
+  const auto is_normal = hn::RebindMask(du, hn::Gt(sixth, hn::Set(df, 0x1p-6f)));
+  const auto vanishes = less(du, largest, hn::Set(du, kF4Smallest));
+  const auto scale = hn::IfThenZeroElse(vanishes, hn::IfThenElse(is_normal, normal, denormal));
+  hn::StoreU(hn::TruncateTo(du8, scale), du8, scales);
+  const auto small = hn::Mul(hn::ConvertTo(df, hn::BitCast(di, scale)), hn::Set(df, 0x1p-9f));
+  const auto large = hn::BitCast(df, hn::ShiftLeft<20>(hn::Add(scale, hn::Set(du, 120u << 3))));
+  const auto step = hn::Mul(hn::IfThenElse(hn::RebindMask(df, less(du, scale, hn::Set(du, 8))), small, large), hn::Set(df, unit));
+  hn::Store(hn::IfThenZeroElse(hn::RebindMask(df, vanishes), hn::Div(hn::Set(df, 1.0f), step)), df, inverses);
+}
+
+/// Blocks of `in`, which has all of a group; at most those of kGroup.
 HWY_INLINE void encode_group(const float* in, std::size_t blocks, Bits8 exponent, std::byte* scales, std::byte* codes) {
   const float unit = f4_unit(exponent), inverse_unit = f4_inverse_unit(exponent);
-  Bits8 unpacked[kGroup] = {};
-  for (std::size_t block = 0; block < blocks; ++block) {
-    const float* values = in + block * kF4Block;
-    const Bits8 scale = f4_scale(largest_magnitude(values, kF4Block), inverse_unit);
-    store(scales, block, scale);
-    if (scale > 0) encode_block(values, f4_inverse(f4_step(scale, unit)), unpacked + block * kF4Block);
-  }
+  constexpr std::size_t kBlocks = kGroup / kF4Block;
+  Bits8 unpacked[kGroup] = {}, all_scales[kBlocks];
+  HWY_ALIGN float inverses[kBlocks];
+  for (std::size_t block = 0; block < kBlocks; block += kLanes)
+    scales_of(largest_magnitudes(in + block * kF4Block), unit, inverse_unit, all_scales + block, inverses + block);
+  for (std::size_t block = 0; block < blocks; ++block)
+    if (inverses[block] > 0) encode_block(in + block * kF4Block, inverses[block], unpacked + block * kF4Block);
   std::byte packed[kGroup / 2];
   pack_codes<4>(unpacked, kGroup, packed);
   std::memcpy(codes, packed, blocks * kF4Block / 2);
+  std::memcpy(scales, all_scales, blocks);
 }
 
 std::size_t encode(const float* in, std::size_t count, const Rotation&, std::byte* out) {

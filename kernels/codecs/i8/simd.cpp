@@ -40,6 +40,7 @@ bool encode_block(const float* in, std::byte* scale, std::byte* codes) {
 }
 
 std::size_t encode(const float* in, std::size_t count, const Rotation&, std::byte* out) {
+  if (count == 0) return 0;
   const std::size_t whole = count / kI8Block, used = 2 * blocks_of(count, kI8Block);
   std::byte* codes = out + i8_codes_at(count);
   for (std::size_t block = 0; block < whole; ++block)

@@ -19,7 +19,13 @@ namespace longhaul::kernels::HWY_NAMESPACE {
 
 using StateTag = hn::CappedTag<std::uint32_t, 8>;
 using States = hn::Vec<StateTag>;
+const StateTag du;
+const hn::RebindToFloat<StateTag> df;
+const hn::Rebind<std::uint8_t, StateTag> du8;
+const hn::Rebind<std::uint16_t, StateTag> du16;
 constexpr std::size_t kStateLanes = hn::MaxLanes(StateTag());
+constexpr std::size_t kVectors = kLosslessStates / kStateLanes;  // of one step: a value for every state
+constexpr std::size_t kStepBytes = 2 * kLosslessStates;          // most that one step gives off or takes in
 
 /// For every set of lanes: which lane goes to which place.
 struct LaneTable {
@@ -58,20 +64,17 @@ HWY_INLINE std::size_t set_of(M mask) {
 }
 
 HWY_INLINE States permuted(States v, const Bits8* lanes) {
-  const StateTag d;
-  const hn::Rebind<std::uint8_t, StateTag> d8;
-  return hn::BitCast(d, hn::TableLookupLanes(v, hn::IndicesFromVec(d, hn::PromoteTo(d, hn::LoadU(d8, lanes)))));
+  return hn::TableLookupLanes(v, hn::IndicesFromVec(du, hn::PromoteTo(du, hn::LoadU(du8, lanes))));
 }
 
 /// table[index[i]] of 16 numbers.
 HWY_INLINE States lookup_16(const Bits32* table, States index) {
-  const StateTag d;
   if constexpr (kStateLanes == 8) {
-    const auto low = hn::IndicesFromVec(d, hn::And(index, hn::Set(d, 7)));
-    const auto upper = less(d, hn::Set(d, 7), index);
-    return hn::IfThenElse(upper, hn::TableLookupLanes(hn::LoadU(d, table + 8), low), hn::TableLookupLanes(hn::LoadU(d, table), low));
+    const auto low = hn::IndicesFromVec(du, hn::And(index, hn::Set(du, 7)));
+    const auto upper = less(du, hn::Set(du, 7), index);
+    return hn::IfThenElse(upper, hn::TableLookupLanes(hn::LoadU(du, table + 8), low), hn::TableLookupLanes(hn::LoadU(du, table), low));
   } else {
-    return hn::GatherIndex(d, table, hn::BitCast(hn::RebindToSigned<StateTag>(), index));
+    return hn::GatherIndex(du, table, hn::BitCast(hn::RebindToSigned<StateTag>(), index));
   }
 }
 
@@ -90,29 +93,26 @@ class EncoderTable {
 
   /// Takes in a vector of symbols. Words that are given off go in front of *words, which has room for a vector of them.
   HWY_INLINE States push(States state, States symbol, std::byte** words) const {
-    const StateTag d;
-    const hn::Rebind<std::uint16_t, StateTag> d16;
     const States rest = lookup_16(rest_, symbol);
-    const States frequency = hn::And(rest, hn::Set(d, 0xfff));
-    const auto kept = less(d, state, hn::ShiftLeft<19>(frequency));
+    const States frequency = hn::And(rest, hn::Set(du, 0xfff));
+    const auto kept = less(du, state, hn::ShiftLeft<19>(frequency));
     const std::size_t full = ~set_of(kept) & ((1u << kStateLanes) - 1);
-    const States out = hn::And(permuted(state, kGatheredAtEnd.lane[full]), hn::Set(d, 0xffff));
-    hn::StoreU(hn::TruncateTo(d16, out), d16, reinterpret_cast<std::uint16_t*>(*words) - kStateLanes);
+    const States out = hn::And(permuted(state, kGatheredAtEnd.lane[full]), hn::Set(du, 0xffff));
+    hn::StoreU(hn::TruncateTo(du16, out), du16, reinterpret_cast<std::uint16_t*>(*words) - kStateLanes);
     *words -= 2 * hwy::PopCount(full);
     state = hn::IfThenElse(kept, state, hn::ShiftRight<16>(state));
     const States quotient = hn::Shr(high_half(hn::Add(state, state), lookup_16(reciprocal_, symbol)), hn::ShiftRight<24>(rest));
-    const States start = hn::And(hn::ShiftRight<12>(rest), hn::Set(d, 0xfff));
-    const States skipped = hn::Sub(hn::Set(d, 1u << kLosslessBits), frequency);
+    const States start = hn::And(hn::ShiftRight<12>(rest), hn::Set(du, 0xfff));
+    const States skipped = hn::Sub(hn::Set(du, 1u << kLosslessBits), frequency);
     return hn::Add(hn::Add(state, hn::Mul(quotient, skipped)), start);
   }
 
  private:
   static HWY_INLINE States high_half(States a, States b) {
-    const StateTag d;
     const hn::RepartitionToWide<StateTag> d64;
     const auto even = hn::MulEven(a, b);
-    const auto odd = hn::MulEven(hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(d64, a))), hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(d64, b))));
-    return hn::OddEven(hn::BitCast(d, odd), hn::BitCast(d, hn::ShiftRight<32>(even)));
+    const auto odd = hn::MulEven(hn::BitCast(du, hn::ShiftRight<32>(hn::BitCast(d64, a))), hn::BitCast(du, hn::ShiftRight<32>(hn::BitCast(d64, b))));
+    return hn::OddEven(hn::BitCast(du, odd), hn::BitCast(du, hn::ShiftRight<32>(even)));
   }
 
   Bits32 reciprocal_[kLosslessSymbols];
@@ -131,15 +131,13 @@ class DecoderTable {
 
   /// Gives off a vector of exponents; takes in words from *words on, of which there is a whole vector.
   HWY_INLINE States pop(States* state, const std::byte** words) const {
-    const StateTag d;
-    const hn::Rebind<std::uint16_t, StateTag> d16;
-    const States low = hn::And(*state, hn::Set(d, (1u << kLosslessBits) - 1));
-    const States entry = hn::GatherIndex(d, entry_, hn::BitCast(hn::RebindToSigned<StateTag>(), low));
-    const States twelve = hn::Set(d, 0xfff);
+    const States low = hn::And(*state, hn::Set(du, (1u << kLosslessBits) - 1));
+    const States entry = hn::GatherIndex(du, entry_, hn::BitCast(hn::RebindToSigned<StateTag>(), low));
+    const States twelve = hn::Set(du, 0xfff);
     const States next = hn::Add(hn::Mul(hn::And(entry, twelve), hn::ShiftRight<kLosslessBits>(*state)), hn::And(hn::ShiftRight<12>(entry), twelve));
-    const auto hungry = less(d, next, hn::Set(d, kLosslessLow));
+    const auto hungry = less(du, next, hn::Set(du, kLosslessLow));
     const std::size_t set = set_of(hungry);
-    const States fresh = permuted(hn::PromoteTo(d, hn::LoadU(d16, reinterpret_cast<const std::uint16_t*>(*words))), kSpreadFromStart.lane[set]);
+    const States fresh = permuted(hn::PromoteTo(du, hn::LoadU(du16, reinterpret_cast<const std::uint16_t*>(*words))), kSpreadFromStart.lane[set]);
     *words += 2 * hwy::PopCount(set);
     *state = hn::IfThenElse(hungry, hn::Or(hn::ShiftLeft<16>(next), fresh), next);
     return hn::ShiftRight<24>(entry);

@@ -24,9 +24,10 @@ class Hadamard {
   /// Stages 1 to 4 * kLanes, of 8 vectors that follow each other.
   static HWY_INLINE void first_stages(V* v) {
     for (int i = 0; i < 8; ++i) v[i] = in_vector(v[i]);
-    for (int h = 1; h < 8; h *= 2)
-      for (int i = 0; i < 8; ++i)
-        if ((i & h) == 0) butterfly(&v[i], &v[i + h]);
+    // Not as a loop over stages: GCC would leave it one, and the vectors in memory.
+    pairs<1>(v, 0, 2, 4, 6);
+    pairs<2>(v, 0, 1, 4, 5);
+    pairs<4>(v, 0, 1, 2, 3);
   }
 
   /// The stages after those, in place.
@@ -46,6 +47,13 @@ class Hadamard {
     const V sum = hn::Add(*a, *b);
     *b = hn::Sub(*a, *b);
     *a = sum;
+  }
+  template <int kDistance>
+  static HWY_INLINE void pairs(V* v, int a, int b, int c, int d) {
+    butterfly(v + a, v + a + kDistance);
+    butterfly(v + b, v + b + kDistance);
+    butterfly(v + c, v + c + kDistance);
+    butterfly(v + d, v + d + kDistance);
   }
   /// Stages 1, 2 and, in vectors of 8, 4. Where a lane is the second of its pair, a + (-b) is a - b.
   static HWY_INLINE V in_vector(V v) {
