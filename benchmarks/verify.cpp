@@ -188,7 +188,7 @@ double codec_bound(lhCodec_t codec, double site_sum, double block_max) {
     case lhCodecR4:
       return block_max * 1.0;  // ten standard deviations of an error of 0.0094 of the energy, which is at most block_max^2 a value
     case lhCodecR2:
-      return block_max * 3.6;  // and of 0.12
+      return block_max * 3.7;  // and of 0.133
     default:
       return 0;
   }

@@ -37,7 +37,7 @@ constexpr std::array kCodecs = {
     Codec{lhCodecI8, "i8", &kernels::kI8, 1.0 / 252},  // half a scale, which is a/127 rounded up by less than 2^-7
     Codec{lhCodecR4, "r4", &kernels::kR4, 1.0},        // ten standard deviations of the error
     Codec{lhCodecF4, "f4", &kernels::kF4, 0.1876},     // half of the step between 4 and 6, whose unit is a/6 rounded up by less than 1/8
-    Codec{lhCodecR2, "r2", &kernels::kR2, 3.6},        // ten standard deviations
+    Codec{lhCodecR2, "r2", &kernels::kR2, 3.7},        // ten standard deviations
     Codec{lhCodecLossless, "lossless", &kernels::kLossless, 0},
 };
 static_assert(kCodecs[0].id == lhCodecBf16, "fallback() is the first row");

@@ -39,7 +39,7 @@ void encode_both(const codec::Codec& codec, const std::vector<float>& values) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 3) return 0;
   const codec::Codec& codec = codec::all()[data[0] % codec::all().size()];
-  const std::size_t count = data[1] | data[2] % 16 << 8;
+  const std::size_t count = data[1] + 256u * (data[2] % 16u);
   const ConstBytes bytes(reinterpret_cast<const std::byte*>(data) + 3, size - 3);
   decode_both(codec, bytes, count);
   std::vector<float> values(bytes.size() / 4);

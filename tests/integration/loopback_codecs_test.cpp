@@ -26,7 +26,7 @@ constexpr Loss kLosses[] = {
     {lhCodecI8, 0.5 / 127 * 1.02, 1e-4},     // half a step of a scale that is rounded up to 8 bits
     {lhCodecR4, 1.0, 0.012},                 // of the codecs that rotate: ten standard deviations
     {lhCodecF4, 0.5 / 3 * 1.126, 0.0125},    // half a step of a scale that is rounded up to 4 bits
-    {lhCodecR2, 3.6, 0.14},
+    {lhCodecR2, 3.7, 0.14},
 };
 constexpr lhCodec_t kLossy[] = {lhCodecBf16, lhCodecI8, lhCodecR4, lhCodecF4, lhCodecR2};
 

@@ -6,10 +6,10 @@
 
 namespace longhaul::kernels {
 
-constexpr Bits32 kLosslessStates = 32;  ///< value i belongs to state i % 32
-constexpr Bits32 kLosslessLow = 1u << 15;    ///< a state below it takes in another word
-constexpr int kLosslessBits = 12;            ///< frequencies add up to 2^12
-constexpr int kLosslessSymbols = 16;         ///< 0: exponent 0; 1 to 14: a window of exponents; 15: any other, sent as it is
+constexpr Bits32 kLosslessStates = 32;     ///< value i belongs to state i % 32
+constexpr Bits32 kLosslessLow = 1u << 15;  ///< a state below it takes in another word
+constexpr int kLosslessBits = 12;          ///< frequencies add up to 2^12
+constexpr int kLosslessSymbols = 16;       ///< 0: exponent 0; 1 to 14: a window of exponents; 15: any other, sent as it is
 constexpr int kLosslessEscape = 15;
 constexpr int kLosslessWindow = 14;
 constexpr int kLosslessHighestBase = 255 - kLosslessWindow;  ///< exponent 255 (Inf, NaN) is always escaped

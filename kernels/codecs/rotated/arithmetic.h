@@ -13,7 +13,7 @@ namespace longhaul::kernels {
 
 constexpr Bits32 kRotatedSmallest = 0x08800000u;  ///< 2^-110: a block below it is sent as zero
 constexpr Bits32 kRotatedLimit = 0x76800000u;     ///< 2^110: from here on sums could overflow, so such values are refused
-constexpr Bits32 kSumLanes = 32;             ///< a block's sums: 32 strided ones, then halves onto halves
+constexpr Bits32 kSumLanes = 32;                  ///< a block's sums: 32 strided ones, then halves onto halves
 
 /// r4: 4 bits a value. Levels: Lloyd-Max for a normal distribution, rounded to 8 significant bits; thresholds in the middle.
 struct R4 {
