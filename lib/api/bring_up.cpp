@@ -111,7 +111,7 @@ Status BringUp::listen() {
     make = [wan = confined_to_loopback(config_), size = config_.site_size, rank = config_.site * 1000 + config_.site_rank] {
       return make_transport(wan, size, rank);
     };
-  comm_->runner = std::make_unique<engine::Runner>(std::move(make), runner_idle(config_.wan));
+  comm_->runner = std::make_unique<engine::Runner>(std::move(make), config_.wan.idle);
   auto address = comm_->runner->listening();
   if (!address.ok()) return address.take_status();
   if (config_.site_size > 1) {

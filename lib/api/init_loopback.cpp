@@ -47,7 +47,7 @@ void start_rank(lhComm* comm, const std::shared_ptr<transport::Network>& network
   const bool wan = members.topology.sites() > 1;
   engine::Runner::MakeTransport make_transport;
   if (wan) make_transport = [network, rank = members.rank] { return Result(network->make_transport(rank)); };
-  comm->runner = std::make_unique<engine::Runner>(std::move(make_transport), runner_idle(comm->wan));
+  comm->runner = std::make_unique<engine::Runner>(std::move(make_transport), comm->wan.idle);
   LH_CHECK(comm->runner->listening().ok());
   comm->runner->start([&](std::unique_ptr<transport::Transport> transport) {
     std::unique_ptr<engine::Links> links;

@@ -73,14 +73,6 @@ engine::EngineOptions engine_options(const config::Wan& wan) {
   return options;
 }
 
-engine::Runner::Idle runner_idle(const config::Wan& wan) {
-  switch (wan.idle) {
-    case config::Idle::Yield: return engine::Runner::Idle::Yield;
-    case config::Idle::Spin: return engine::Runner::Idle::Spin;
-    default: return engine::Runner::Idle::Park;
-  }
-}
-
 std::size_t largest_payload(const config::Wan& wan) {
   return static_cast<std::size_t>(wan.chunk_bytes ? wan.chunk_bytes : plan::kDefaultChunkBytes);
 }

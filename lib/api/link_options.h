@@ -3,7 +3,7 @@
 #pragma once
 
 #include "config/config.h"
-#include "engine/runner.h"
+#include "engine/engine.h"
 #include "link/session.h"
 #include "plan/topology.h"
 
@@ -17,7 +17,6 @@ link::SessionOptions lan_session_options(const config::Wan& wan);
 link::SessionOptions wan_session_options(const config::Wan& wan, const plan::Topology& topology, int site, int peer);
 
 engine::EngineOptions engine_options(const config::Wan& wan);
-engine::Runner::Idle runner_idle(const config::Wan& wan);
 std::size_t largest_payload(const config::Wan& wan);
 
 }  // namespace longhaul::api

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/idle.h"
 #include "base/status.h"
 
 namespace longhaul::config {
@@ -38,13 +39,6 @@ struct Emulation {
   std::uint64_t rate_bits_per_s = 0;  ///< of each directed link between two sites, shared by the ranks of the sending site
   double loss = 0;                    ///< probability that one wire segment is lost and has to be sent again
   bool active() const { return rtt_ns > 0 || rate_bits_per_s > 0 || loss > 0; }
-};
-
-/// What the engine's thread does while calls are pending and nothing moves. With no call pending it always sleeps.
-enum class Idle {
-  Park,   ///< sleeps until something arrives
-  Yield,  ///< looks again after giving the core to whoever wants it
-  Spin,   ///< looks again at once
 };
 
 /// The [wan] table.

@@ -17,13 +17,15 @@ void Engine::believe_rates() {
 }
 
 bool Engine::tell_rates() {
+  if (!rates_.owed()) return false;
   std::array<std::byte, site::kMaxControlBytes> payload;
   ByteWriter writer(payload);
   rates_.encode(&writer);
   const wire::Message message{.kind = wire::kLinkRates, .chunk = 0, .operation = 0, .signature = 0, .begin = 0, .codec = lhCodecNone};
   bool moved = false;
+  rates_.told(members_.site_rank());
   for (int peer = 0; peer < members_.site_size(); ++peer) {
-    if (peer == members_.site_rank() || !rates_.owed(peer)) continue;
+    if (!rates_.owed(peer)) continue;
     if (!group_->channel(peer).send(site::Lane::Control, message, writer.written())) continue;
     rates_.told(peer);
     moved = true;

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/fd.h"
+#include "base/idle.h"
 #include "engine/engine.h"
 
 namespace longhaul::engine {
@@ -19,9 +20,6 @@ class Runner {
  public:
   using MakeTransport = std::function<Result<std::unique_ptr<transport::Transport>>()>;
   using MakeEngine = std::function<std::unique_ptr<Engine>(std::unique_ptr<transport::Transport>)>;
-
-  /// What to do while calls are pending and nothing moves.
-  enum class Idle { Park, Yield, Spin };
 
   /// `make_transport` may be empty: then there is no transport. Runs on the new thread, as does all that follows.
   explicit Runner(MakeTransport make_transport, Idle idle = Idle::Park);

@@ -15,15 +15,13 @@ constexpr double kNews = 0.002;
 
 SiteRates::SiteRates(int site_size, int sites)
     : mine_(static_cast<std::size_t>(sites), 0),
-      last_told_(mine_),
       heard_(static_cast<std::size_t>(site_size), mine_),
       owed_(static_cast<std::size_t>(site_size), false) {}
 
 void SiteRates::believe(int site, double bytes_per_second) {
   const auto index = static_cast<std::size_t>(site);
+  if (std::abs(bytes_per_second - mine_[index]) <= kNews * mine_[index]) return;
   mine_[index] = bytes_per_second;
-  if (std::abs(bytes_per_second - last_told_[index]) <= kNews * last_told_[index]) return;
-  last_told_[index] = bytes_per_second;
   std::fill(owed_.begin(), owed_.end(), true);
 }
 

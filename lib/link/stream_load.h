@@ -2,7 +2,7 @@
 // StreamLoad: what one stream of a session has under way and how long that takes, to tell which stream should get the next frame.
 // The shortest queue, weighted by the stream's latency: streams that do equally well share equally, so all of them stay warm; one that is slow
 // fills up, its frames come back late, and it gets less on both counts. Estimating the rate of each stream instead
-// keeps cold those that have little to do, for they look slow (docs/decisions/0006-pacing.md). Sans-IO.
+// keeps cold those that have little to do, for they look slow (docs/decisions/0007-what-traces-showed.md). Sans-IO.
 #pragma once
 
 #include <cstdint>

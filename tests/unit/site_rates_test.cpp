@@ -44,7 +44,10 @@ TEST_CASE("News are owed to everyone once, and trifles are no news", "[unit][sit
   rates.told(1);
   CHECK(!rates.owed(1));
   CHECK(rates.owed(2));
+  CHECK(rates.owed());
   rates.told(2);
+  rates.told(0);  // itself
+  CHECK(!rates.owed());
   rates.believe(1, 100.1e6);
   CHECK(!rates.owed(1));
   rates.believe(1, 101e6);
