@@ -5,7 +5,9 @@
 
 #include "schedules.h"
 #include "support/catch.h"
+#include "world.h"
 
+using namespace longhaul;
 using namespace longhaul::sim;
 
 namespace {
@@ -46,4 +48,23 @@ TEST_CASE("a seed replays exactly", "[sim]") {
     CHECK(run_schedule(seed).trace == once.trace);
     CHECK(run_schedule(seed + 1000).trace != once.trace);
   }
+}
+
+TEST_CASE("ranks of a site go at the pace of the slowest of them", "[sim]") {
+  WorldOptions options{.seed = 1, .site_sizes = {2, 2}, .network = {}, .session = {}};
+  options.network.link.one_way_ns = 5 * kMillisecond;
+  World world(options);
+  const auto all_reduce = [&] {
+    WorldCall call(&world, {.collective = plan::Collective::AllReduce, .type = lhFloat32, .count = 4096}, true);
+    for (int rank = 0; rank < world.ranks(); ++rank) call.submit(rank, world.now() + 10 * kSecond);
+    REQUIRE(world.run(world.now() + 20 * kSecond, [&] { return call.finished(); }));
+    REQUIRE(call.verdict() == "");
+  };
+  for (int call = 0; call < 3; ++call) all_reduce();  // distances are known now
+  for (int rank = 0; rank < world.ranks(); ++rank) world.engine(rank).links_carry(rank == 1 ? 50e6 : 100e6);
+  all_reduce();
+  all_reduce();
+  CHECK(world.engine(1).stats().link_rate == Approx(50e6));
+  CHECK(world.engine(0).stats().link_rate == Approx(50e6).epsilon(0.06));
+  CHECK(world.engine(2).stats().link_rate == Approx(100e6));  // another site: another direction of the link
 }
