@@ -146,7 +146,9 @@ void Bench::fill_wan_columns(const Case& row, const Wire& wire, Row* out) const 
   const lhCodec_t codec = possible_codecs(row, wire.bytes, wire.resent).front();
   if (row.codec == lhCodecDefault && codec != lhCodecNone) out->codec = "def:" + std::string(codec_name(codec));
   if (sites_ < 2) return;
-  const auto limit = limit_seconds(encoded_bytes(codec, row.type, row.count).least, options_.link);
+  // What lossless makes of this data is known only from what it sent.
+  const double payload = codec == lhCodecLossless ? wire.bytes : encoded_bytes(codec, row.type, row.count).least;
+  const auto limit = limit_seconds(payload, options_.link);
   if (!limit) return;
   out->limit_ms = *limit * 1e3;
   if (microseconds > 0) out->of_limit = *limit * 1e6 / microseconds;

@@ -71,7 +71,7 @@ void add_flags(CLI::App* app, Options* options, Texts* texts) {
       ->check(CLI::Range(1, 8))
       ->group(wan);
   app->add_option("--codec", texts->codecs,
-                  "none, bf16, i8, default (what the configuration says), a list, or all (default none)")
+                  "none, bf16, i8, r4, f4, r2, lossless, default (what the configuration says), a list, or all (default none)")
       ->group(wan);
   app->add_option("--wan-rtt", texts->rtt, "emulate this round trip between sites, e.g. 15ms")->group(wan);
   app->add_option("--wan-rate", texts->rate, "emulate this rate of each directed link, e.g. 1gbit")->group(wan);

@@ -27,14 +27,13 @@ constexpr std::array<Word<lhRedOp_t>, 5> kOps{
 constexpr std::array<Word<lhCodec_t>, 8> kCodecs{{{"none", lhCodecNone},
                                                   {"bf16", lhCodecBf16},
                                                   {"i8", lhCodecI8},
-                                                  {"default", lhCodecDefault},
                                                   {"r4", lhCodecR4},
                                                   {"f4", lhCodecF4},
                                                   {"r2", lhCodecR2},
-                                                  {"lossless", lhCodecLossless}}};
+                                                  {"lossless", lhCodecLossless},
+                                                  {"default", lhCodecDefault}}};
 constexpr std::size_t kDistinctTypes = 10;
-constexpr std::size_t kCodecsOfAll = 3;  // none, bf16, i8
-constexpr std::size_t kUsableCodecs = 4;
+constexpr std::size_t kCodecsOfAll = 7;  // not default
 
 template <typename T>
 std::string_view name_in(std::span<const Word<T>> words, T value) {
@@ -81,8 +80,7 @@ std::optional<std::vector<lhRedOp_t>> parse_ops(std::string_view text, std::stri
   return parse_words<lhRedOp_t>(text, kOps, kOps.size(), unknown);
 }
 std::optional<std::vector<lhCodec_t>> parse_codecs(std::string_view text, std::string* unknown) {
-  const std::span<const Word<lhCodec_t>> words(kCodecs);
-  return parse_words<lhCodec_t>(text, words.first(kUsableCodecs), kCodecsOfAll, unknown);
+  return parse_words<lhCodec_t>(text, kCodecs, kCodecsOfAll, unknown);
 }
 
 std::uint64_t type_size(lhDataType_t type) {
@@ -110,15 +108,29 @@ bool is_float(lhDataType_t type) {
 }
 
 lhCodec_t effective_codec(lhCodec_t codec, lhDataType_t type, lhRedOp_t op) {
-  const bool lossy_allowed = is_float(type) && type != lhFloat64 && (op == lhSum || op == lhAvg);
-  return lossy_allowed ? codec : lhCodecNone;
+  const bool allowed = is_float(type) && type != lhFloat64 && (op == lhSum || op == lhAvg);
+  return !allowed || (codec == lhCodecLossless && type == lhFloat16) ? lhCodecNone : codec;
 }
 
 EncodedBytes encoded_bytes(lhCodec_t codec, lhDataType_t type, std::uint64_t count) {
   const auto values = static_cast<double>(count);
-  if (codec == lhCodecBf16) return {values * 2, values * 2};
-  if (codec == lhCodecI8) return {values * 1.015625, values * 1.015625};  // a bf16 scale per 128 values
   const auto size = static_cast<double>(type_size(type));
+  switch (codec) {
+    case lhCodecBf16:
+      return {values * 2, values * 2};
+    case lhCodecI8:
+      return {values * 1.015625, values * 1.015625};  // a bf16 scale per 128 values
+    case lhCodecR4:
+      return {values * 0.5078125, values * 0.5078125};  // per 256
+    case lhCodecF4:
+      return {values * 0.5625, values * 0.5625};  // a byte per 16
+    case lhCodecR2:
+      return {values * 0.251953125, values * 0.251953125};  // per 1024
+    case lhCodecLossless:
+      return {values * (size - 1), values * 4};  // sign and mantissa at least, fp32 sums at most
+    default:
+      break;
+  }
   return {values * size, values * (is_float(type) ? std::max(size, 4.0) : size)};
 }
 
@@ -129,7 +141,8 @@ bool plausible_wire(double wire, double resent, const EncodedBytes& encoded) {
 std::vector<lhCodec_t> codecs_explaining(double wire, double resent, lhDataType_t type, lhRedOp_t op,
                                          std::uint64_t count) {
   std::vector<lhCodec_t> codecs;
-  for (const lhCodec_t codec : {lhCodecNone, lhCodecBf16, lhCodecI8}) {
+  for (const Word<lhCodec_t>& word : std::span(kCodecs).first(kCodecsOfAll)) {
+    const lhCodec_t codec = word.value;
     if (effective_codec(codec, type, op) != codec) continue;
     if (plausible_wire(wire, resent, encoded_bytes(codec, type, count))) codecs.push_back(codec);
   }

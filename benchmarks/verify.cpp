@@ -180,8 +180,18 @@ Verdict verify_floats(const Problem& problem, std::span<const std::byte> result,
 
 double codec_bound(lhCodec_t codec, double site_sum, double block_max) {
   if (codec == lhCodecBf16) return 0x1p-8 * 1.01 * std::abs(site_sum);
-  // Half a step; the step is block_max / 127 rounded up to 8 significant bits.
-  return codec == lhCodecI8 ? block_max / 127 * 0.51 : 0;
+  switch (codec) {
+    case lhCodecI8:
+      return block_max / 127 * 0.51;  // half a step; the step is block_max / 127 rounded up to 8 significant bits
+    case lhCodecF4:
+      return block_max / 6 * 1.126;  // half a step at the top, rounded up to 4 significant bits
+    case lhCodecR4:
+      return block_max * 1.0;  // ten standard deviations of an error of 0.0094 of the energy, which is at most block_max^2 a value
+    case lhCodecR2:
+      return block_max * 3.7;  // and of 0.133
+    default:
+      return 0;
+  }
 }
 
 Verdict verify(const Problem& problem, std::span<const std::byte> result, std::uint64_t first, std::uint64_t last,

@@ -38,3 +38,6 @@ if(LH_SANITIZE)
   target_compile_options(lh_flags INTERFACE -fsanitize=${LH_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(lh_flags INTERFACE -fsanitize=${LH_SANITIZE})
 endif()
+if(LH_BUILD_FUZZERS)  # so that libFuzzer sees which branches of the library its input took
+  target_compile_options(lh_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()

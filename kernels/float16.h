@@ -1,50 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // bf16 and fp16 to and from fp32, in integer arithmetic without branches, so loops over them vectorise and every
 // machine agrees. Narrowing rounds to nearest even. NaN stays NaN, becomes quiet and keeps its sign; Inf stays Inf.
-// Needs the default rounding mode and no flush-to-zero. Self-contained (no standard library): device code may include
-// it too.
+// Needs the default rounding mode and no flush-to-zero. For device code, too.
 #pragma once
 
-#if defined(__CUDACC__)
-#define LH_FLOAT16 __host__ __device__ __forceinline__
-#else
-#define LH_FLOAT16 __attribute__((always_inline)) inline
-#endif
+#include "kernels/shared.h"
 
 namespace longhaul::kernels {
 
-using Bits16 = unsigned short;
-using Bits32 = unsigned int;
-static_assert(sizeof(Bits16) == 2 && sizeof(Bits32) == 4);
-
-constexpr Bits32 kSignBit = 0x80000000u;
-constexpr Bits32 kInfBits = 0x7f800000u;
-constexpr Bits32 kQuietNan = 0x7fc00000u;
-
-LH_FLOAT16 Bits32 bits_of(float value) {
-  Bits32 bits;
-  __builtin_memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
-LH_FLOAT16 float float_of(Bits32 bits) {
-  float value;
-  __builtin_memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
-/// Replaces any NaN by the one positive quiet NaN: which payload an addition of two NaNs keeps, and the sign of Inf -
-/// Inf, depend on the machine and on how the compiler ordered the operands.
-LH_FLOAT16 float canonical(float value) { return value != value ? float_of(kQuietNan) : value; }
-LH_FLOAT16 double canonical(double value) { return value != value ? static_cast<double>(float_of(kQuietNan)) : value; }
-
-LH_FLOAT16 float bf16_to_float(Bits16 half) {
+LH_SHARED float bf16_to_float(Bits16 half) {
   const Bits32 bits = static_cast<Bits32>(half) << 16;
   const Bits32 quiet = (bits & ~kSignBit) > kInfBits ? 0x00400000u : 0u;
   return float_of(bits | quiet);
 }
 
-LH_FLOAT16 Bits16 float_to_bf16(float value) {
+LH_SHARED Bits16 float_to_bf16(float value) {
   const Bits32 bits = bits_of(value);
   const Bits32 rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
   const Bits32 nan = (bits >> 16) | 0x0040u;
@@ -52,7 +22,7 @@ LH_FLOAT16 Bits16 float_to_bf16(float value) {
 }
 
 /// As float_to_bf16, but a finite value stays finite: the largest bf16 instead of Inf.
-LH_FLOAT16 Bits16 float_to_finite_bf16(float value) {
+LH_SHARED Bits16 float_to_finite_bf16(float value) {
   const Bits32 bits = bits_of(value);
   const Bits32 magnitude = bits & ~kSignBit;
   const Bits32 sign = bits & kSignBit;
@@ -62,9 +32,9 @@ LH_FLOAT16 Bits16 float_to_finite_bf16(float value) {
 }
 
 /// A positive finite value to the next bf16 that is not below it (Inf above the largest).
-LH_FLOAT16 Bits16 float_to_bf16_up(float positive) { return static_cast<Bits16>((bits_of(positive) + 0xffffu) >> 16); }
+LH_SHARED Bits16 float_to_bf16_up(float positive) { return static_cast<Bits16>((bits_of(positive) + 0xffffu) >> 16); }
 
-LH_FLOAT16 float fp16_to_float(Bits16 half) {
+LH_SHARED float fp16_to_float(Bits16 half) {
   const Bits32 sign = static_cast<Bits32>(half & 0x8000u) << 16;
   const Bits32 shifted = static_cast<Bits32>(half & 0x7fffu) << 13;
   const Bits32 normal = shifted + 0x38000000u;  // exponent bias 15 -> 127
@@ -76,7 +46,7 @@ LH_FLOAT16 float fp16_to_float(Bits16 half) {
   return float_of(sign | (shifted < 0x0f800000u ? finite : special | quiet));
 }
 
-LH_FLOAT16 Bits16 float_to_fp16(float value) {
+LH_SHARED Bits16 float_to_fp16(float value) {
   const Bits32 bits = bits_of(value);
   const Bits32 magnitude = bits & ~kSignBit;
   const Bits32 normal = (magnitude - 0x38000000u + 0x0fffu + ((magnitude >> 13) & 1u)) >> 13;

@@ -8,7 +8,7 @@ set -euo pipefail
 
 required=(cmake ninja-build g++ pkg-config git python3
   libucx-dev libopenmpi-dev openmpi-bin libssl-dev libfmt-dev libspdlog-dev libtomlplusplus-dev libcli11-dev
-  nlohmann-json3-dev libxxhash-dev catch2 "$@")
+  nlohmann-json3-dev libxxhash-dev libhwy-dev libbenchmark-dev catch2 "$@")
 # Come along where something required is missing; never worth asking for root alone, and not every release has all of them. ccache makes the second
 # build faster, matplotlib draws reports (test.sh asks for it: their tests need it), libgloo-dev is only measured against.
 optional=(ccache python3-matplotlib libgloo-dev)

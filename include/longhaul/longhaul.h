@@ -74,17 +74,17 @@ typedef LH_ENUM {
  * Integer sums and products wrap as in NCCL. lhMax and lhMin of anything with NaN are NaN. */
 typedef LH_ENUM { lhSum = 0, lhProd = 1, lhMax = 2, lhMin = 3, lhAvg = 4 } lhRedOp_t;
 
-/* What crosses the WAN. Formats: docs/wire-format.md. A codec named where loss is not allowed (integers, fp64, Prod, Max,
+/* What crosses the WAN. Formats: docs/codecs.md. A codec named where loss is not allowed (integers, fp64, Prod, Max,
  * Min) is ignored. */
 typedef LH_ENUM {
   lhCodecDefault = 0, /* what the configuration says (wan.codec), which applies from wan.min_compress_bytes upwards */
   lhCodecNone = 1,    /* exact */
   lhCodecBf16 = 2,    /* 16 bits a value */
   lhCodecI8 = 3,      /* 8.125 bits a value, block scale */
-  lhCodecR4 = 4,      /* 4..7: reserved, lhUnsupported in this version */
-  lhCodecF4 = 5,
-  lhCodecR2 = 6,
-  lhCodecLossless = 7
+  lhCodecR4 = 4,      /* 4.0625 bits: rotated blocks, 16 levels */
+  lhCodecF4 = 5,      /* 4.5 bits: 4-bit floats, block scale */
+  lhCodecR2 = 6,      /* 2.016 bits: rotated blocks, 4 levels; meant for use with error feedback */
+  lhCodecLossless = 7 /* exact: exponents entropy-coded; fp16 is left as it is */
 } lhCodec_t;
 
 typedef LH_ENUM {

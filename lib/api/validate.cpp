@@ -14,8 +14,6 @@ Status check_config(const lhCallConfig_t& config, const plan::Topology& topology
     return error(lhInvalidArgument, "the call configuration is not initialised: start from LH_CALL_CONFIG_INITIALIZER");
   if (config.codec < lhCodecDefault || config.codec > lhCodecLossless)
     return error(lhInvalidArgument, "codec {} does not exist", static_cast<int>(config.codec));
-  if (config.codec > lhCodecNone && !codec::find(config.codec))
-    return error(lhUnsupported, "codec '{}' is not in this version: use none, bf16 or i8", codec::name_of(config.codec));
   if (config.scope < lhScopeDefault || config.scope > lhScopeRail)
     return error(lhInvalidArgument, "scope {} does not exist", static_cast<int>(config.scope));
   if (config.errorFeedback != 0) return error(lhUnsupported, "error feedback is not in this version: set errorFeedback to 0");
@@ -50,8 +48,9 @@ lhCodec_t effective_codec(const Arguments& a, const config::Wan& wan, std::size_
   const bool lossy_allowed = a.collective == plan::Collective::AllReduce && kernels::is_codec_float(a.type) &&
                              (a.op == lhSum || a.op == lhAvg);
   if (!lossy_allowed) return lhCodecNone;
-  if (named != lhCodecDefault) return named;
-  return bytes >= wan.min_compress_bytes ? wan.codec : lhCodecNone;
+  const lhCodec_t codec = named != lhCodecDefault ? named : bytes >= wan.min_compress_bytes ? wan.codec : lhCodecNone;
+  // fp16 values widened to fp32 take more bytes than they gain, and uncompressed they are exact, too.
+  return codec == lhCodecLossless && a.type == lhFloat16 ? lhCodecNone : codec;
 }
 
 }  // namespace

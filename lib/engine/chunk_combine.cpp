@@ -30,8 +30,7 @@ bool ChunkWork::combine(ChunkRun* run) {
   if (!plan.exchanges()) {
     const void* source = run->result;
     const bool divided = plan.element_bytes() == 2;  // with the rounding of its 16-bit floats, see collect()
-    if (plan.divisor() > 1 && !divided)
-      kernels::reduce(run->result, {&source, 1}, run->part.count(), call.type, call.op, plan.divisor());
+    if (plan.divisor() > 1 && !divided) kernels::reduce(run->result, {&source, 1}, run->part.count(), call.type, call.op, plan.divisor());
   } else if (run->operation->wire_codec == lhCodecNone) {
     combine_exact(run);
   } else {
@@ -44,28 +43,22 @@ bool ChunkWork::combine(ChunkRun* run) {
     const Range mine = intersect(run->part, run->want);
     const std::size_t element = plan.element_bytes();
     if (!mine.empty())
-      std::memcpy(run->operation->request->recv + (mine.begin - run->want.begin) * element,
-                  run->result + (mine.begin - run->part.begin) * element, mine.count() * element);
+      std::memcpy(run->operation->request->recv + (mine.begin - run->want.begin) * element, run->result + (mine.begin - run->part.begin) * element,
+                  mine.count() * element);
   }
   return true;
 }
 
-ConstBytes ChunkWork::piece_of_own(const ChunkRun& run, const Range& piece) const {
-  const std::size_t begin = offset_in(run, run.part, piece.begin, run.own_codec);
-  return run.own.memory().subspan(begin, offset_in(run, run.part, piece.end, run.own_codec) - begin);
-}
-
-/// The bytes of one piece as contributed by `site`, and their codec. All contributions are there and have their exact size.
+/// The bytes of one piece as contributed by `site`, and their codec. All contributions are there and fit.
 ConstBytes ChunkWork::piece_of(const ChunkRun& run, int site, const Range& piece, std::uint32_t* codec) const {
   *codec = run.own_codec;
-  if (site == run.operation->plan->site()) return piece_of_own(run, piece);
+  if (site == run.operation->plan->site()) return part_of(run, run.own.memory(), run.part, piece, run.own_codec);
   for (const Held& held : run.arrivals) {
     if (members_.topology.site_of(held.rank) != site) continue;
     const Range overlap = expected_overlap(run, held.rank);
     if (!overlap.contains(piece)) continue;
     *codec = held.message.codec;
-    const std::size_t begin = offset_in(run, overlap, piece.begin, *codec);
-    return held.bytes().subspan(begin, offset_in(run, overlap, piece.end, *codec) - begin);
+    return part_of(run, held.bytes(), overlap, piece, *codec);
   }
   LH_CHECK(false && "combine() called before all contributions arrived");
   return {};
@@ -91,19 +84,32 @@ void ChunkWork::combine_exact(ChunkRun* run) {
 void ChunkWork::combine_lossy(ChunkRun* run) {
   const plan::Plan& plan = *run->operation->plan;
   const lhDataType_t type = plan.call().type;
+  const codec::Codec& agreed = *codec::on_wire(run->operation->wire_codec);
   for (Range piece{run->part.begin, 0}; piece.begin < run->part.end; piece.begin = piece.end) {
     piece.end = plan.piece_end(run->chunk, piece.begin);
     std::byte* out = run->result + (piece.begin - run->part.begin) * plan.element_bytes();
-    float* sum = type == lhFloat32 ? reinterpret_cast<float*>(out) : scratch_.data();
-    bool first = true;
-    for (int site = 0; site < plan.sites(); ++site) {
-      std::uint32_t codec = 0;
-      const ConstBytes blob = piece_of(*run, site, piece, &codec);
-      LH_CHECK(codec::on_wire(codec)->decode_add(blob, piece.count(), first, sum));
+    // A rotating codec sums whole blocks, which reach beyond the piece.
+    float* sum = type == lhFloat32 && !agreed.rotates() ? reinterpret_cast<float*>(out) : scratch_.data();
+    combine_piece(*run, piece, agreed, sum);
+    kernels::from_float(out, sum, piece.count(), type, plan.divisor());
+  }
+}
+
+/// Sums one piece of all sites, in their order. Rotated blobs come first, because their sum is rotated back once; what the codec
+/// refused, and which therefore came as the fallback, is added to that.
+void ChunkWork::combine_piece(const ChunkRun& run, const Range& piece, const codec::Codec& agreed, float* sum) {
+  const int sites = run.operation->plan->sites();
+  bool first = true;
+  for (const bool rotated : {true, false}) {
+    for (int site = 0; site < sites; ++site) {
+      std::uint32_t id = 0;
+      const ConstBytes blob = piece_of(run, site, piece, &id);
+      const codec::Codec& codec = *codec::on_wire(id);
+      if (codec.rotates() != rotated) continue;
+      LH_CHECK(codec.decode_add(blob, piece.count(), first, sum));
       first = false;
     }
-    if (type != lhFloat32 || plan.divisor() > 1)
-      kernels::from_float(out, sum, piece.count(), type, plan.divisor());
+    if (rotated && !first) agreed.finish(sum, piece.count(), rotation_of(run));
   }
 }
 

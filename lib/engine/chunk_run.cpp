@@ -64,6 +64,7 @@ site::Collected ChunkWork::collect(ChunkRun* run, site::Group* group) {
   const bool sent = alone || group->send_contributions(run->task, &run->next_contribution);
   if (!run->collected && !run->part.empty()) {
     const codec::Codec* codec = plan.exchanges() ? codec::on_wire(run->operation->wire_codec) : nullptr;
+    const float* values = scratch_.data();  // what is encoded
     std::byte* out = nullptr;
     // The place of the result comes first: if later chunks could take the last slots, this one could never be finished.
     if (run->chunk.to(plan.site()) && !place_result(run)) return site::Collected::Waiting;
@@ -83,49 +84,64 @@ site::Collected ChunkWork::collect(ChunkRun* run, site::Group* group) {
     } else {
       const auto offset = (run->part.begin - run->contributions[0].begin) * plan.element_bytes();
       const void* source = run->task.send + offset;
-      if (codec)
+      if (codec && plan.call().type == lhFloat32)
+        values = static_cast<const float*>(source);
+      else if (codec)
         kernels::sum_to_float(scratch_.data(), {&source, 1}, run->part.count(), plan.call().type);
       else if (source != out)
         std::memcpy(out, source, run->part.count() * plan.element_bytes());
     }
-    if (codec && !encode(run, *codec)) LH_CHECK(encode(run, codec::fallback()));
+    if (codec && !encode(run, *codec, values)) LH_CHECK(encode(run, codec::fallback(), values));
   }
   run->collected = true;
   return sent ? site::Collected::Done : site::Collected::Waiting;
 }
 
-/// Piece by piece, so that every rank finds the same blobs whatever its site's size. NaN and Inf make the whole part fall back.
-bool ChunkWork::encode(ChunkRun* run, const codec::Codec& codec) {
+/// Piece by piece, so that every rank finds the same blobs whatever its site's size. What the codec refuses (NaN, Inf) makes the
+/// whole part fall back.
+bool ChunkWork::encode(ChunkRun* run, const codec::Codec& codec, const float* values) {
   const plan::Plan& plan = *run->operation->plan;
   std::byte* out = run->own.memory().data();
   for (std::uint64_t at = run->part.begin; at < run->part.end;) {
     const std::uint64_t end = plan.piece_end(run->chunk, at);
-    if (!codec.encode(scratch_.data() + (at - run->part.begin), end - at, out)) return false;
-    out += codec.encoded_bytes(end - at);
+    const std::size_t bytes = codec.encode(values + (at - run->part.begin), end - at, rotation_of(*run), out);
+    if (bytes == codec::kNone) return false;
+    out += bytes;
     at = end;
   }
   run->own_codec = static_cast<std::uint32_t>(codec.id);
   return true;
 }
 
-std::size_t ChunkWork::offset_in(const ChunkRun& run, const Range& blob, std::uint64_t at, std::uint32_t codec) const {
-  const plan::Plan& plan = *run.operation->plan;
-  const codec::Codec* coded = codec::on_wire(codec);
-  if (!coded) return (at - blob.begin) * plan.element_bytes();
-  std::size_t bytes = 0;
-  for (std::uint64_t begin = blob.begin; begin < at;) {
-    const std::uint64_t end = plan.piece_end(run.chunk, begin);
-    bytes += coded->encoded_bytes(end - begin);
-    begin = end;
-  }
-  return bytes;
+/// Equal at every site, as the calls and their order are.
+codec::Rotation ChunkWork::rotation_of(const ChunkRun& run) {
+  return {.key = run.operation->signature, .operation = run.operation->sequence, .chunk = static_cast<std::uint32_t>(run.chunk.index)};
 }
 
-std::size_t ChunkWork::contribution_bytes(const ChunkRun& run, const Range& overlap, std::uint32_t codec) const {
+std::size_t ChunkWork::offset_in(const ChunkRun& run, ConstBytes bytes, const Range& held, std::uint64_t at, std::uint32_t codec) const {
+  const plan::Plan& plan = *run.operation->plan;
+  const codec::Codec* coded = codec::on_wire(codec);
+  if (!coded) return (at - held.begin) * plan.element_bytes();
+  std::size_t offset = 0;
+  for (std::uint64_t begin = held.begin; begin < at;) {
+    const std::uint64_t end = plan.piece_end(run.chunk, begin);
+    const std::size_t blob = coded->blob_bytes(bytes.subspan(offset), end - begin);
+    if (blob == codec::kNone) return codec::kNone;
+    offset += blob;
+    begin = end;
+  }
+  return offset;
+}
+
+ConstBytes ChunkWork::part_of(const ChunkRun& run, ConstBytes bytes, const Range& held, const Range& wanted, std::uint32_t codec) const {
+  const std::size_t begin = offset_in(run, bytes, held, wanted.begin, codec);
+  return bytes.subspan(begin, offset_in(run, bytes, held, wanted.end, codec) - begin);
+}
+
+bool ChunkWork::fits(const ChunkRun& run, const Range& overlap, std::uint32_t codec, ConstBytes bytes) const {
   const std::uint32_t agreed = run.operation->wire_codec;
   const bool fallback = agreed != lhCodecNone && agreed != codec::kFloatSums && codec == static_cast<std::uint32_t>(codec::fallback().id);
-  if (codec != agreed && !fallback) return 0;
-  return offset_in(run, overlap, overlap.end, codec);
+  return (codec == agreed || fallback) && offset_in(run, bytes, overlap, overlap.end, codec) == bytes.size();
 }
 
 Range ChunkWork::expected_overlap(const ChunkRun& run, int rank) const {
@@ -145,9 +161,7 @@ ChunkWork::Outgoing ChunkWork::next_outgoing(ChunkRun* run) const {
     for (; run->next_member < plan.group_size(site); ++run->next_member) {
       const Range overlap = intersect(run->part, plan.part(run->chunk, site, run->next_member));
       if (overlap.empty()) continue;
-      const std::size_t begin = offset_in(*run, run->part, overlap.begin, run->own_codec);
-      const std::size_t end = offset_in(*run, run->part, overlap.end, run->own_codec);
-      return {plan.global_rank(site, run->next_member), overlap, run->own.memory().subspan(begin, end - begin)};
+      return {plan.global_rank(site, run->next_member), overlap, part_of(*run, run->own.memory(), run->part, overlap, run->own_codec)};
     }
   }
   return {};

@@ -78,8 +78,8 @@ class ChunkWork {
 
   /// In-site collection and encoding of the own part. Returns Waiting also where no send slot is free.
   site::Collected collect(ChunkRun* run, site::Group* group);
-  /// Size in bytes of the contribution of `overlap` under `codec` (message codec id); 0: such a codec does not fit the call.
-  std::size_t contribution_bytes(const ChunkRun& run, const Range& overlap, std::uint32_t codec) const;
+  /// Whether `bytes`, said to be of this codec (a message's id), are a contribution of `overlap` to the call.
+  bool fits(const ChunkRun& run, const Range& overlap, std::uint32_t codec, ConstBytes bytes) const;
   /// What this rank expects from a rank of another site.
   Range expected_overlap(const ChunkRun& run, int rank) const;
 
@@ -96,12 +96,15 @@ class ChunkWork {
   bool combine(ChunkRun* run);
 
  private:
-  bool encode(ChunkRun* run, const codec::Codec& codec);
+  static codec::Rotation rotation_of(const ChunkRun& run);
+  bool encode(ChunkRun* run, const codec::Codec& codec, const float* values);
   void combine_exact(ChunkRun* run);
   void combine_lossy(ChunkRun* run);
-  ConstBytes piece_of_own(const ChunkRun& run, const Range& piece) const;
   ConstBytes piece_of(const ChunkRun& run, int site, const Range& piece, std::uint32_t* codec) const;
-  std::size_t offset_in(const ChunkRun& run, const Range& blob, std::uint64_t at, std::uint32_t codec) const;
+  void combine_piece(const ChunkRun& run, const Range& piece, const codec::Codec& agreed, float* sum);
+  /// Where element `at` begins in `bytes`, which hold the blobs of `held`; kNone where they do not.
+  std::size_t offset_in(const ChunkRun& run, ConstBytes bytes, const Range& held, std::uint64_t at, std::uint32_t codec) const;
+  ConstBytes part_of(const ChunkRun& run, ConstBytes bytes, const Range& held, const Range& wanted, std::uint32_t codec) const;
   bool place_result(ChunkRun* run);
 
   const Members& members_;

@@ -71,8 +71,7 @@ void Engine::attach(ChunkRun* run, Held held) {
     ++counters_.dropped_frames;
     return held.consume();
   }
-  if (held.message.begin != overlap.begin || held.bytes().empty() ||
-      held.bytes().size() != work_.contribution_bytes(*run, overlap, held.message.codec)) {
+  if (held.message.begin != overlap.begin || held.bytes().empty() || !work_.fits(*run, overlap, held.message.codec, held.bytes())) {
     const std::size_t bytes = held.bytes().size();
     held.consume();
     return fail(error(lhInvalidUsage, "{} sent {} bytes for chunk {} of call #{}, which does not fit: do all sites run the same "

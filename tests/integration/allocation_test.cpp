@@ -13,7 +13,7 @@ using longhaul::test::counted_allocations;
 using longhaul::test::counting_allocations;
 
 TEST_CASE("calls do not allocate", "[integration]") {
-  const lhCodec_t codec = GENERATE(lhCodecNone, lhCodecI8);
+  const lhCodec_t codec = GENERATE(lhCodecNone, lhCodecI8, lhCodecR4, lhCodecLossless);
   const int sizes[] = {2, 2};
   constexpr std::size_t kRanks = 4, kCount = 1 << 20;
   constexpr int kWarm = 30, kCounted = 30;

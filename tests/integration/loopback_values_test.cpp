@@ -115,7 +115,7 @@ TEST_CASE("lhReduceScatter sums fp32 in the same order", "[integration][loopback
 TEST_CASE("NaN and infinities reach every rank in the same elements", "[integration][loopback]") {
   for (const auto& shape : std::vector<std::vector<int>>{{1, 1}, {2, 2}, {3, 2}, {2, 1, 2}, {3}}) {
     const Loopback job(shape);
-    for (const lhCodec_t codec : {lhCodecNone, lhCodecBf16, lhCodecI8}) {
+    for (const lhCodec_t codec : kAllCodecs) {
       for (const lhRedOp_t op : {lhSum, lhAvg, lhMax, lhMin, lhProd}) {
         INFO(job.name() << ", codec " << codec << ", op " << op);
         std::vector<Floats> inputs = inputs_of(job, 2000);

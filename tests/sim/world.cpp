@@ -109,7 +109,7 @@ WorldCall::WorldCall(World* world, const plan::Call& call, bool in_place)
     }
     sends_.push_back(std::move(send));
   }
-  expected_ = expected(world->topology(), call, sends_);
+  expected_ = expected(world->topology(), call, world->next_place(), sends_);
   for (int rank = 0; rank < world->ranks(); ++rank) {
     const auto r = static_cast<std::size_t>(rank);
     received_.push_back(in_place ? sends_[r] : Buffer(recv_bytes(world->topology(), call), std::byte{0xee}));
@@ -161,8 +161,7 @@ plan::Call random_call(World* world) {
   if (call.collective == plan::Collective::Barrier) call = {.collective = call.collective, .type = lhInt64, .count = 0};
   const bool all_reduce = call.collective == plan::Collective::AllReduce;
   if (all_reduce && call.type == lhFloat32 && (call.op == lhSum || call.op == lhAvg)) {
-    static constexpr lhCodec_t kCodecs[] = {lhCodecNone, lhCodecBf16, lhCodecI8};
-    call.codec = kCodecs[random.below(3)];
+    call.codec = static_cast<lhCodec_t>(lhCodecNone + static_cast<int>(random.below(lhCodecLossless)));
   }
   if (all_reduce && world->topology().equal_sizes() && random.chance(0.3)) call.scope = lhScopeRail;
   return call;

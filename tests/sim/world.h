@@ -44,6 +44,8 @@ class World {
   Random& random() { return random_; }
   transport::Network& network() { return *network_; }
   const plan::Topology& topology() const { return topology_; }
+  /// Of the call that is made next, on all ranks.
+  Place next_place() { return {++calls_made_, options_.chunk_bytes}; }
   int ranks() const { return topology_.ranks(); }
   engine::Engine& engine(int rank) { return *engines_[static_cast<std::size_t>(rank)]; }
   /// The rank's process dies without a word.
@@ -64,6 +66,7 @@ class World {
   std::vector<std::unique_ptr<engine::Engine>> engines_;
   std::vector<int> order_;
   std::uint64_t trace_ = 0xcbf29ce484222325u;
+  std::uint64_t calls_made_ = 0;
 };
 
 /// One collective call on all ranks of a world: buffers, requests, and the check of what came out.

@@ -153,6 +153,9 @@ class Loopback {
   std::vector<lhComm_t> comms_;
 };
 
+/// All that a call can name.
+constexpr lhCodec_t kAllCodecs[] = {lhCodecNone, lhCodecBf16, lhCodecI8, lhCodecR4, lhCodecF4, lhCodecR2, lhCodecLossless};
+
 inline lhStats_t stats_of(lhComm_t comm) {
   lhStats_t stats = LH_STATS_INITIALIZER;
   REQUIRE(lhCommGetStats(comm, &stats) == lhSuccess);

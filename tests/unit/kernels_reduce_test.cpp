@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "support/catch.h"
+#include "support/simd_targets.h"
 #include "unit/kernels_support.h"
 
 using namespace longhaul;
@@ -180,6 +181,7 @@ T reduced(std::vector<T> values, lhDataType_t type, lhRedOp_t op, std::uint64_t 
 }  // namespace
 
 TEST_CASE("reduce equals the naive reduction for every type and operation", "[unit]") {
+  const test::UseTarget use(GENERATE(from_range(test::simd_targets())));
   Random random(3);
   for (const lhDataType_t type : kTypes) {
     for (const lhRedOp_t op : kOps) {
@@ -194,6 +196,7 @@ TEST_CASE("reduce equals the naive reduction for every type and operation", "[un
 }
 
 TEST_CASE("reduce of 64 sources over several blocks, dst equal to each source in turn", "[unit]") {
+  const test::UseTarget use(GENERATE(from_range(test::simd_targets())));
   Random random(4);
   for (const lhDataType_t type : kTypes) check_case(random, {type, lhSum, 64, 4099, 1, 64});
   for (std::size_t in_place = 0; in_place < 4; ++in_place) {
@@ -252,6 +255,7 @@ TEST_CASE("16-bit floats round once, after the division", "[unit]") {
 }
 
 TEST_CASE("sum_to_float and from_float equal the naive forms", "[unit]") {
+  const test::UseTarget use(GENERATE(from_range(test::simd_targets())));
   Random random(5);
   for (const lhDataType_t type : {lhFloat16, lhFloat32, lhBfloat16}) {
     for (const std::size_t count : {0u, 1u, 130u, 5000u}) {

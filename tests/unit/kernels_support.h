@@ -101,8 +101,8 @@ inline double gauss(Random& random) {
 }
 
 /// Kinds of blocks the codecs must get right. From kHostileFrom on they may hold NaN or Inf.
-constexpr std::uint64_t kKinds = 10;
-constexpr std::uint64_t kHostileFrom = 8;
+constexpr std::uint64_t kKinds = 11;
+constexpr std::uint64_t kHostileFrom = 9;
 
 inline float sample(Random& random, std::uint64_t kind) {
   const auto bits = static_cast<std::uint32_t>(random.next());
@@ -125,12 +125,17 @@ inline float sample(Random& random, std::uint64_t kind) {
       const float any = std::bit_cast<float>(bits);
       return std::isfinite(any) ? any : 1.0f;
     }
-    case 8:  // one in 500 not finite
+    case 8:  // bf16 values
+      return std::bit_cast<float>(std::bit_cast<std::uint32_t>(static_cast<float>(gauss(random))) & 0xffff0000);
+    case 9:  // one in 500 not finite
       return random.below(500) == 0 ? std::bit_cast<float>(bits | 0x7f800000) : static_cast<float>(gauss(random));
     default:
       return std::bit_cast<float>(bits);
   }
 }
+
+/// Whether a codec may refuse such blocks: numbers beyond 2^110, which the 4- and 2-bit codecs do not carry, or what is not finite.
+constexpr bool may_be_refused(std::uint64_t kind) { return kind == 4 || kind == 7 || kind >= kHostileFrom; }
 
 inline std::vector<float> samples(Random& random, std::uint64_t kind, std::size_t count) {
   std::vector<float> values(count);

@@ -100,9 +100,10 @@ TEST_CASE("wire bytes must be believable for the codec", "[unit]") {
   CHECK(plausible_wire(4194304 * 1.2, 500000, none));  // resent
   CHECK_FALSE(plausible_wire(4194304, 0, i8));         // not compressed at all
   CHECK(codecs_explaining(1.1e6, 0, lhFloat32, lhSum, count) == std::vector<lhCodec_t>{lhCodecI8});
-  CHECK(codecs_explaining(4.3e6, 0, lhFloat32, lhSum, count) == std::vector<lhCodec_t>{lhCodecNone});
+  CHECK(codecs_explaining(4.3e6, 0, lhFloat32, lhSum, count) == std::vector<lhCodec_t>{lhCodecNone, lhCodecLossless});
+  CHECK(codecs_explaining(3.6e6, 0, lhFloat32, lhSum, count) == std::vector<lhCodec_t>{lhCodecLossless});
   CHECK(codecs_explaining(1.1e6, 0, lhFloat32, lhMax, count).empty());
-  CHECK(codecs_explaining(500, 0, lhFloat32, lhSum, 8).size() == 3);  // too small to tell
+  CHECK(codecs_explaining(500, 0, lhFloat32, lhSum, 8).size() == 7);  // too small to tell
 }
 
 TEST_CASE("a row has nccl-tests' columns, then those of the WAN", "[unit]") {

@@ -105,9 +105,9 @@ TEST_CASE("lists of words", "[unit]") {
   CHECK(parse_types("all", &unknown).value().size() == 10);
   CHECK(parse_ops("all", &unknown).value().size() == 5);
   CHECK(parse_codecs("all,default", &unknown).value() ==
-        std::vector<lhCodec_t>{lhCodecNone, lhCodecBf16, lhCodecI8, lhCodecDefault});
-  CHECK_FALSE(parse_codecs("i8,r4", &unknown).has_value());
-  CHECK(unknown == "r4");
+        std::vector<lhCodec_t>{lhCodecNone, lhCodecBf16, lhCodecI8, lhCodecR4, lhCodecF4, lhCodecR2, lhCodecLossless, lhCodecDefault});
+  CHECK_FALSE(parse_codecs("i8,r5", &unknown).has_value());
+  CHECK(unknown == "r5");
   CHECK_FALSE(parse_types("", &unknown).has_value());
 }
 
@@ -166,7 +166,7 @@ TEST_CASE("wrong flags are refused with a text", "[unit]") {
                                                                {"--sites", "9"},
                                                                {"--sites", "3", "-g", "2"},
                                                                {"-d", "float128"},
-                                                               {"--codec", "r4"},
+                                                               {"--codec", "r5"},
                                                                {"--wan-rtt", "15"},
                                                                {"--wan-loss", "2"},
                                                                {"--bogus"}}) {
@@ -247,6 +247,9 @@ TEST_CASE("an ignored codec is not measured twice", "[unit]") {
   CHECK(rows[4].op == lhMax);
   CHECK(rows[4].codec == lhCodecNone);
   CHECK(rows[0].count == (32u << 20) / 4);
+  CHECK(effective_codec(lhCodecLossless, lhBfloat16, lhAvg) == lhCodecLossless);
+  CHECK(effective_codec(lhCodecLossless, lhFloat16, lhAvg) == lhCodecNone);
+  CHECK(effective_codec(lhCodecR4, lhFloat16, lhAvg) == lhCodecR4);
 }
 
 TEST_CASE("ranks are split into consecutive sites", "[unit]") {

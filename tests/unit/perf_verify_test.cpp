@@ -178,8 +178,12 @@ TEST_CASE("codec bounds hold for their codec only", "[unit]") {
   CHECK(verify_all(problem, float_result(problem, coarse), lhCodecI8).wrong > 0);
 }
 
-TEST_CASE("the bound of i8 is half a step of its block", "[unit]") {
+TEST_CASE("bounds of an element by the largest of its block", "[unit]") {
   CHECK(near(codec_bound(lhCodecI8, 0.1, 127), 0.51));
+  CHECK(near(codec_bound(lhCodecF4, 0.1, 6), 1.126));
+  CHECK(near(codec_bound(lhCodecR4, 0.1, 2), 2));
+  CHECK(near(codec_bound(lhCodecR2, 0.1, 2), 7.4));
+  CHECK(codec_bound(lhCodecLossless, 5, 127) == 0);
   CHECK(near(codec_bound(lhCodecBf16, -2, 127), 2 * 1.01 / 256));
   CHECK(codec_bound(lhCodecNone, 5, 127) == 0);
 }
