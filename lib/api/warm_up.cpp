@@ -78,7 +78,7 @@ void WarmUp::next_paced(const Round& round, double reached) {
   if (held && factor_ != kConfirm) return pace_to(factor_, round.one_way);
   // Cold connections over a long distance may need another round before they can.
   if (factor_ == kGrow && ++missed_ < kMisses) return;
-  if (round.empty_path) return next_lossy(reached);
+  if (!held && round.empty_path) return next_lossy(reached);
   if (factor_ == kGrow) return pace_to(kRefine, round.one_way);
   if (confirmed_++ < kConfirmations) return pace_to(kConfirm, round.one_way);
   bytes_ = 0;
