@@ -50,6 +50,7 @@ Json config_json(const Options& options, const RunInfo& run) {
             {"step_bytes", options.step_bytes},
             {"iterations", options.iterations},
             {"warmup_iterations", options.warmup},
+            {"pause_s", options.pause_s},
             {"average", options.across},
             {"validation_checks", options.checks},
             {"mode", run.mode},

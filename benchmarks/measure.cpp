@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "benchmarks/failure.h"
 #include "benchmarks/machine.h"
@@ -97,6 +98,8 @@ Bench::Timed Bench::time_calls(const Case& row, const Problem& problem, bool in_
       before = stats();
       cpu = cpu_seconds();
     }
+    // After the barrier, which would warm the connections; ranks wake as far apart as it left them.
+    if (i >= 0 && options_.pause_s > 0) std::this_thread::sleep_for(std::chrono::duration<double>(options_.pause_s));
     const Clock::time_point start = Clock::now();
     call(row, in_place);
     const Clock::time_point end = Clock::now();

@@ -38,7 +38,7 @@ constexpr const char* kFooter =
 // Texts as typed; turned into numbers by `finish`.
 struct Texts {
   std::string min, max, step, ops = "sum", types = "float", codecs = "none";
-  std::string wan, rtt, rate, loss, link_rtt, link_rate;
+  std::string wan, rtt, rate, loss, link_rtt, link_rate, pause;
 };
 
 void add_flags(CLI::App* app, Options* options, Texts* texts) {
@@ -50,6 +50,7 @@ void add_flags(CLI::App* app, Options* options, Texts* texts) {
       ->check(CLI::Range(1, 1'000'000));
   app->add_option("-w,--warmup_iters", options->warmup, "calls before them (default 1)")
       ->check(CLI::Range(0, 1'000'000));
+  app->add_option("--pause", texts->pause, "all ranks idle this long before every timed call (default 0): 10s shows what cold connections cost");
   app->add_option("-a,--average", options->across, "time of a call: 0 rank 0's, 1 mean of all ranks, 2 min, 3 max (default 1)")
       ->check(CLI::Range(0, 3));
   app->add_option("-c,--check", options->checks, "verified calls of each size; 0: none (default 1)")
@@ -133,6 +134,11 @@ std::optional<std::string> effective_wan(const WanKeys& keys, const char* key, c
   return value ? value : find_wan_key(keys, key);
 }
 
+std::string finish_pause(const Texts& texts, Options* options) {
+  if (texts.pause.empty()) return "";
+  return take(parse_duration(texts.pause), texts.pause, "--pause", "10s", &options->pause_s);
+}
+
 std::string finish_link(const Texts& texts, Options* options) {
   Link& link = options->link;
   double number = 0;
@@ -191,6 +197,7 @@ std::string finish(const Texts& texts, Options* options) {
   std::string error = finish_sizes(texts, options);
   if (error.empty()) error = finish_files(options);
   if (error.empty()) error = finish_lists(texts, options);
+  if (error.empty()) error = finish_pause(texts, options);
   if (error.empty()) error = finish_wan(texts, options);
   const int sites = options->sites ? options->sites : 2;
   if (error.empty() && options->ranks > 0 && options->ranks < sites) {

@@ -20,6 +20,7 @@ struct Options {
   double step_factor = 1;  ///< > 1: sizes multiply; else step_bytes is added
   int iterations = 20;
   int warmup = 1;
+  double pause_s = 0;  ///< idle before every timed call
   int across = 1;  ///< an Across
   int checks = 1;  ///< verified calls of each size and half; 0: none
   std::vector<lhRedOp_t> ops{lhSum};

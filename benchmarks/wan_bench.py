@@ -3,14 +3,14 @@
 """Two sites over an emulated link, Longhaul beside plain sockets and other libraries in the same run. Needs root (network namespaces).
 
   benchmarks/wan_bench.py [--rtt 15ms] [--rate 1gbit] [--loss 0] [--ranks 2] [--sizes 8,4K,64M] [--codecs none,bf16,i8]
-                          [--peers none|all|ompi-tcp,ompi-ucx,ompi-han,gloo] [--json FILE]
+                          [--peers none|all|ompi-tcp,ompi-ucx,ompi-han,gloo] [--pause 0s] [--json FILE]
   benchmarks/wan_bench.py --matrix --json FILE      round trips of 1, 15 and 80 ms x losses of 0, 1e-4, 1e-3 and 1e-2, 64M
 
 Prints one line a size and codec: median and p99 of the mean time over the ranks, L (the physical limit), what part of it was
 reached, what plain sockets need for the same bytes, wrong values, how late the emulator itself was, bytes on the link for each byte of
 the buffer, processor seconds for each GB on the link, and how many TCP segments were sent again; under it one line a peer, at its fastest
 setting, with the time of the first one that was tried in brackets.
---rtt and --loss take lists too. With --json an interrupted run goes on where it stopped: start it again. More: docs/benchmarks.md.
+With --pause 10s Longhaul's ranks idle that long before every timed call. --rtt and --loss take lists too. With --json an interrupted run goes on where it stopped: start it again. More: docs/benchmarks.md.
 """
 import argparse
 import signal
@@ -32,7 +32,7 @@ def parse_options(words):
     parser.add_argument("--matrix", action="store_true", help=f"other defaults: {MATRIX}")
     for name in USUAL:
         parser.add_argument(f"--{name}")
-    for name, default in (("rate", "1gbit"), ("codecs", "none,bf16,i8"), ("wan", ""), ("peers", "none"), ("congestion", "bbr")):
+    for name, default in (("rate", "1gbit"), ("codecs", "none,bf16,i8"), ("wan", ""), ("peers", "none"), ("congestion", "bbr"), ("pause", "0s")):
         parser.add_argument(f"--{name}", default=default)
     for name, default in (("ranks", 2), ("iterations", 10), ("connections", 8), ("check", 1), ("timeout", 1200)):
         parser.add_argument(f"--{name}", type=int, default=default)
@@ -51,7 +51,7 @@ def parse_options(words):
 
 def understand(options):
     """Texts to values; raises ValueError where one makes no sense."""
-    options.kept = {name: str(getattr(options, name)) for name in ("ranks", "iterations", "connections", "check", "wan", "peers", "congestion")}
+    options.kept = {name: str(getattr(options, name)) for name in ("ranks", "iterations", "connections", "check", "wan", "peers", "congestion", "pause")}
     options.sizes = parse_list(options.sizes, parse_size)
     options.codecs = options.codecs.split(",")
     options.rtt, options.loss = options.rtt.split(","), options.loss.split(",")

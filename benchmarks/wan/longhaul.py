@@ -27,7 +27,7 @@ def longhaul(emulator, options, size, codec):
         command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", str(options.ranks), "-x", "LONGHAUL_CONFIG",
                    "-x", "LONGHAUL_SITE", str(options.build / "bin/all_reduce_perf"), "-b", str(size), "-e", str(size), "--codec", codec,
                    "-n", str(measured), "-w", str(warm_up), "-c", str(options.check),
-                   "--link-rtt", emulator.rtt, "--link-rate", emulator.rate, "--wan", options.wan]
+                   "--link-rtt", emulator.rtt, "--link-rate", emulator.rate, "--wan", options.wan, "--pause", options.pause]
         commands = [emulator.inside(site, *command, *(["-J", str(result)] if site == SITES[0] else [])) for site in SITES]
         run_together(commands, options.timeout, [{"LONGHAUL_CONFIG": str(config), "LONGHAUL_SITE": site} for site in SITES])
         return json.loads(result.read_text())["results"][0]

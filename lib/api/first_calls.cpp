@@ -66,12 +66,20 @@ Status make_first_calls(const FirstCalls& calls, double* link_rate) {
     engine.links_carry(warm_up.pace());
     const TimeNs began = steady_now();
     if (Status moved = call(calls, values); !moved.ok()) return moved;
-    std::array<float, 2> round{static_cast<float>(steady_now() - began), static_cast<float>(engine.stats().least_rtt_ns)};
+    const TimeNs ended = steady_now();
+    const engine::EngineStats seen = engine.stats();
+    // The slowest delivery is the largest time a byte takes; infinite where a rank cannot tell.
+    std::array<float, 4> round{static_cast<float>(ended - began), static_cast<float>(seen.least_rtt_ns), static_cast<float>(1 / seen.delivery_rate),
+                               seen.empty_paths ? 0.0F : 1.0F};
     if (Status agreed = agree_on_largest(calls, round); !agreed.ok()) return agreed;
-    const auto [took, rtt] = round;
-    log_debug(fmt::format("warm-up: {} bytes at {:.0f} Mbit/s in {:.1f} ms, round trip {:.1f} ms", warm_up.bytes(), warm_up.pace() * 8e-6,
-                          took / 1e6F, rtt / 1e6F));
-    warm_up.next(static_cast<TimeNs>(took), static_cast<TimeNs>(rtt) / 2);
+    const auto [took, rtt, byte_time, crowded] = round;
+    log_debug(fmt::format("warm-up: {} bytes at {:.0f} Mbit/s in {:.1f} ms, {:.0f} Mbit/s in its middle, {}, round trip {:.1f} ms", warm_up.bytes(),
+                          warm_up.pace() * 8e-6,
+                          took / 1e6F, 8e-6F / byte_time, crowded > 0 ? "a queue or unknown" : "no queue", rtt / 1e6F));
+    warm_up.next({.took = static_cast<TimeNs>(took),
+                  .one_way = static_cast<TimeNs>(rtt) / 2,
+                  .delivered = byte_time > 0 ? 1 / byte_time : 0,
+                  .empty_path = crowded == 0});
   }
   *link_rate = warm_up.rate() * 8;
   // A configured limit is better than anything measured: nothing is paced besides.

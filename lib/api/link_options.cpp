@@ -37,6 +37,7 @@ link::SessionOptions common_options(const config::Wan& wan) {
   options.window_bytes = std::max(wan.window_bytes ? wan.window_bytes : kFirstWindow, 4 * largest_payload(wan));
   options.most_window_bytes = wan.window_bytes ? options.window_bytes : std::max(kMostWindow, options.window_bytes);
   options.ride_through = wan.ride_through_ns;
+  options.hedge = wan.hedge;
   return options;
 }
 

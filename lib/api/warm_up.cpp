@@ -27,6 +27,13 @@ constexpr int kConfirmations = 1;
 constexpr double kReached = 0.88;
 constexpr int kMisses = 2;
 constexpr int kMostRounds = 16;
+/// Rounds without a pace where losses decide: long, because repairs at the end of a round cost a few round trips whatever its length.
+constexpr double kNoPace = 1e12;
+constexpr double kLossyRoundSeconds = 2;
+constexpr int kMostLossyRounds = 5;
+constexpr double kBetter = 1.1;
+/// A call that must wait for repairs sends faster than that in between.
+constexpr double kRepairs = 1.25;
 constexpr int kLimitedRounds = 4;
 
 }  // namespace
@@ -35,40 +42,58 @@ WarmUp::WarmUp(int site_size, double limit)
     : limit_(limit),
       bytes_(limit > 0 ? bytes_at(limit, 0) : std::min(kMostBytes, kFirstBytes * static_cast<std::uint64_t>(site_size))) {}
 
-void WarmUp::next(TimeNs took, TimeNs one_way) {
+void WarmUp::next(const Round& round) {
+  const TimeNs took = round.took, one_way = round.one_way;
   // The distance may have been measured on a bad day.
   const TimeNs moving = std::max({took - one_way, took * 3 / 4, TimeNs{1}});
-  const double reached = static_cast<double>(bytes_) * 1e9 / static_cast<double>(moving);
+  // Neither can be more than the link carries. After losses the whole round says little: its end waits for their repair.
+  const double reached = std::max(static_cast<double>(bytes_) * 1e9 / static_cast<double>(moving), round.delivered);
   const int most = limit_ > 0 ? kLimitedRounds : kMostRounds;
   if (++rounds_ == most)
     bytes_ = 0;
   else if (limit_ > 0)
     bytes_ = one_way >= kNear ? bytes_at(limit_, one_way) : 0;  // the sessions keep to it by themselves
+  else if (lossy_rounds_ > 0)
+    next_lossy(reached);
   else if (pace_ > 0)
-    next_paced(one_way, reached);
+    next_paced(round, reached);
   else
-    next_free(took, one_way, reached);
+    next_free(round, reached);
 }
 
 /// The first round measures nothing: connections are still being made.
-void WarmUp::next_free(TimeNs took, TimeNs one_way, double reached) {
+void WarmUp::next_free(const Round& round, double reached) {
   if (rounds_ == 1) {
-    bytes_ = took <= kLongestFirstRound ? std::min(kMostBytes, kSecondGrowth * bytes_) : 0;
+    bytes_ = round.took <= kLongestFirstRound ? std::min(kMostBytes, kSecondGrowth * bytes_) : 0;
     return;
   }
   rate_ = reached;
-  if (one_way >= kNear) return pace_to(kGrow, one_way);
+  if (round.one_way >= kNear) return pace_to(kGrow, round.one_way);
   bytes_ = 0;
 }
 
-void WarmUp::next_paced(TimeNs one_way, double reached) {
+void WarmUp::next_paced(const Round& round, double reached) {
   const bool held = reached >= kReached * pace_;
   rate_ = std::max(rate_, reached);
-  if (held && factor_ != kConfirm) return pace_to(factor_, one_way);
+  if (held && factor_ != kConfirm) return pace_to(factor_, round.one_way);
   // Cold connections over a long distance may need another round before they can.
   if (factor_ == kGrow && ++missed_ < kMisses) return;
-  if (factor_ == kGrow) return pace_to(kRefine, one_way);
-  if (confirmed_++ < kConfirmations) return pace_to(kConfirm, one_way);
+  if (!held && round.empty_path) return next_lossy(reached);
+  if (factor_ == kGrow) return pace_to(kRefine, round.one_way);
+  if (confirmed_++ < kConfirmations) return pace_to(kConfirm, round.one_way);
+  bytes_ = 0;
+}
+
+void WarmUp::next_lossy(double reached) {
+  const bool better = reached > kBetter * rate_;
+  rate_ = std::max(rate_, reached);
+  if (lossy_rounds_ == 0 || (better && lossy_rounds_ < kMostLossyRounds)) {
+    ++lossy_rounds_;
+    pace_ = kNoPace;
+    bytes_ = std::min(kMostBytes, static_cast<std::uint64_t>(rate_ * kLossyRoundSeconds)) / 4096 * 4096;
+    return;
+  }
+  rate_ *= kRepairs;
   bytes_ = 0;
 }
 

@@ -53,6 +53,7 @@ struct Wan {
   std::uint64_t rate_limit_bits_per_s = 0;  ///< 0: none
   std::string congestion = "auto";  ///< TCP congestion control: a name, "auto" (bbr where allowed) or "system"
   Idle idle = Idle::Park;
+  bool hedge = true;  ///< a late frame is sent again on another stream
   bool encryption_off_explicit = false;     ///< "off" was written, not just defaulted
   PortRange ports;
   std::string bind;       ///< IPv4 address to listen on; empty: all

@@ -110,6 +110,13 @@ Status set_idle(std::string_view text, Wan* wan) {
   return {};
 }
 
+Status set_hedge(std::string_view text, Wan* wan) {
+  const std::string_view word = trimmed(text);
+  if (word != "on" && word != "off") return error(lhInvalidArgument, "{} is neither on nor off", in_quotes(word));
+  wan->hedge = word == "on";
+  return {};
+}
+
 Status set_encryption(std::string_view text, Wan* wan) {
   static constexpr std::array<std::string_view, 4> kKnown{"off", "aes-256-gcm", "aes-128-gcm", "chacha20-poly1305"};
   const std::string_view word = trimmed(text);
@@ -169,7 +176,7 @@ Status set_emulate_loss(std::string_view text, Wan* wan) { return store(parse_pr
 
 std::string rate_or_none(std::uint64_t rate) { return rate == 0 ? "none" : rate_text(rate); }
 
-constexpr std::array<Key, 17> kKeys{{
+constexpr std::array<Key, 18> kKeys{{
     {"codec", set_codec, [](const Wan& w) { return std::string(codec::name_of(w.codec)); }, true},
     {"min_compress_bytes", set_min_compress_bytes, [](const Wan& w) { return std::to_string(w.min_compress_bytes); },
      true},
@@ -181,6 +188,7 @@ constexpr std::array<Key, 17> kKeys{{
     {"rate_limit", set_rate_limit, [](const Wan& w) { return rate_or_none(w.rate_limit_bits_per_s); }, false},
     {"congestion", set_congestion, [](const Wan& w) { return w.congestion; }, false},
     {"idle", set_idle, [](const Wan& w) { return std::string(kIdle[static_cast<std::size_t>(w.idle)]); }, false},
+    {"hedge", set_hedge, [](const Wan& w) { return std::string(w.hedge ? "on" : "off"); }, false},
     {"encryption", set_encryption, [](const Wan&) { return std::string("off"); }, true},
     {"ports", set_ports, [](const Wan& w) { return ports_text(w.ports); }, false},
     {"bind", set_bind, [](const Wan& w) { return w.bind; }, false},

@@ -3,6 +3,7 @@
 #include "engine/engine.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace longhaul::engine {
 namespace {
@@ -155,6 +156,8 @@ bool Engine::arm() {
 
 EngineStats Engine::count() const {
   EngineStats stats = counters_;
+  stats.empty_paths = !wan_peers_.empty();
+  stats.delivery_rate = wan_peers_.empty() ? 0 : std::numeric_limits<double>::infinity();
   stats.memory_bytes = blobs_->memory_bytes() + (group_ ? group_->memory_bytes() : 0) + (trace_ ? trace_->memory_bytes() : 0);
   if (links_) {
     stats.memory_bytes += links_->memory_bytes();
@@ -170,6 +173,8 @@ EngineStats Engine::count() const {
       stats.streams += static_cast<std::uint64_t>(session.streams_up());
       stats.window_bytes = std::max(stats.window_bytes, session.window_bytes());
       stats.least_rtt_ns = std::max(stats.least_rtt_ns, static_cast<std::uint64_t>(session.least_rtt()));
+      stats.empty_paths &= session.empty_path();
+      stats.delivery_rate = std::min(stats.delivery_rate, session.delivery_rate());
       if (session.link_rate() > 0) stats.link_rate = stats.link_rate > 0 ? std::min(stats.link_rate, session.link_rate()) : session.link_rate();
       stats.rtt_ns = std::max(stats.rtt_ns, static_cast<std::uint64_t>(session.rtt()));
     }

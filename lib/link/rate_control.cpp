@@ -30,19 +30,23 @@ void RateControl::start(double bytes_per_second) {
   rate_ = bytes_per_second;
   measured_ = bytes_per_second;
   most_ = std::numeric_limits<double>::infinity();
-  held_ = queue_seen_ = false;
+  held_ = queue_seen_ = room_seen_ = false;
+  looked_ = 0;
+  shortest_ = kNever;
 }
 
 void RateControl::on_queue(TimeNs queue, TimeNs rtt, TimeNs now) {
   if (!active() || busy_since_ == kNever || now - busy_since_ < kSettled * rtt) return;
-  if (shortest_ == kNever) round_ends_ = now + std::max(kShortestRound, kRoundTrips * rtt);
+  if (last_look_ != kNever) looked_ += now - last_look_;
+  last_look_ = now;
   shortest_ = std::min(shortest_, queue);
-  if (now >= round_ends_) end_round(rtt);
+  if (looked_ >= std::max(kShortestRound, kRoundTrips * rtt)) end_round(rtt);
 }
 
 void RateControl::end_round(TimeNs rtt) {
   const bool room = shortest_ < std::max(kLeastRoom, rtt / 4);
   queue_seen_ |= !room;
+  room_seen_ |= room;
   if (shortest_ > std::max(kLeastExcess, rtt / 2))
     rate_ = std::max(kFloor * measured_, kSlower * rate_);
   else if (held_ && room)
@@ -50,6 +54,7 @@ void RateControl::end_round(TimeNs rtt) {
   rate_ = std::min(rate_, most_);
   held_ = false;
   shortest_ = kNever;
+  looked_ = 0;
 }
 
 void RateControl::at_most(double bytes_per_second) {

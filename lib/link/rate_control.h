@@ -18,6 +18,8 @@ class RateControl {
   /// Paces to this from now on. Before, nothing is held back.
   void start(double bytes_per_second);
   bool active() const { return rate_ > 0; }
+  /// Since start() the path was looked at for a round or more, and never had a queue: what limits the frames is not the link.
+  bool empty_path() const { return room_seen_ && !queue_seen_; }
   /// Bytes a second to send at now; 0: as fast as it goes.
   double rate() const { return rate_; }
 
@@ -25,7 +27,7 @@ class RateControl {
   void on_queue(TimeNs queue, TimeNs rtt, TimeNs now);
   /// The first frame after a pause, and the pause: nothing is under way any more.
   void on_busy(TimeNs now) { busy_since_ = busy_since_ == kNever ? now : busy_since_; }
-  void on_idle() { busy_since_ = shortest_ = kNever; }
+  void on_idle() { busy_since_ = last_look_ = kNever; }
   /// Others who share the link can do with so much: never faster than that.
   void at_most(double bytes_per_second);
   /// Something was held back by the rate: only then the rate is what decides.
@@ -37,10 +39,11 @@ class RateControl {
   double rate_ = 0, measured_ = 0;
   double most_ = std::numeric_limits<double>::infinity();
   bool held_ = false;
-  bool queue_seen_ = false;  // since start()
+  bool queue_seen_ = false, room_seen_ = false;  // since start()
   TimeNs busy_since_ = kNever;
-  TimeNs round_ends_ = 0;
-  TimeNs shortest_ = kNever;  // queue of this round; kNever: it has not begun
+  TimeNs last_look_ = kNever;  // since the last pause
+  TimeNs looked_ = 0;          // in this round, which may span pauses
+  TimeNs shortest_ = kNever;   // queue of this round
 };
 
 }  // namespace longhaul::link

@@ -69,6 +69,7 @@ void SendWindow::mark_acknowledged(std::uint64_t sequence, TimeNs now) {
   if (record.state == Record::State::Waiting) --lost_;  // an earlier transmission had arrived after all
   if (record.state == Record::State::InFlight) flow_of(record).load.on_left(record.cost());
   record.state = Record::State::Acknowledged;
+  acknowledged_bytes_ += record.cost();
   record.blob = {};
   flow_of(record).stalled_until = 0;
   if (record.transmissions == 1) {

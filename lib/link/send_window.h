@@ -74,6 +74,7 @@ class SendWindow {
   std::uint64_t oldest() const { return base_; }
   bool in_flight() const { return base_ < next_new_; }
   std::uint64_t resent_bytes() const { return resent_bytes_; }
+  std::uint64_t acknowledged_bytes() const { return acknowledged_bytes_; }  ///< of frames, each counted once
 
  private:
   Record& at(std::uint64_t sequence) { return records_[sequence % records_.size()]; }
@@ -96,7 +97,7 @@ class SendWindow {
   std::uint64_t next_new_ = 1;  // next that was never transmitted
   std::uint64_t credit_used_ = 0;
   std::size_t lost_ = 0;  // Waiting records below next_new_
-  std::uint64_t resent_bytes_ = 0;
+  std::uint64_t resent_bytes_ = 0, acknowledged_bytes_ = 0;
 };
 
 }  // namespace longhaul::link

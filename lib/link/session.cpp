@@ -15,6 +15,7 @@ constexpr std::uint64_t kFreeCopies = 4 << 20;
 /// What a pace allows at once after a pause: an eighth of the round trip, which a queue on the way can hold.
 constexpr TimeNs kShortestBurst = 2 * kMillisecond;
 constexpr int kBurstsPerRtt = 8;
+constexpr int kLooksPerRtt = 16;
 /// Nearer peers need no pacing: TCP learns faster than we do.
 constexpr TimeNs kNear = 2 * kMillisecond;
 /// Often enough to see a queue come and go, seldom enough to cost nothing.
@@ -51,6 +52,7 @@ std::optional<Delivery> Session::on_frame(int stream, ConstBytes header, ConstBy
   s.heard = last_heard_ = now;
   peer_credit_ = std::max(peer_credit_, frame.credit);
   note_delivery(window_.acknowledge(frame.acknowledged, frame.type == wire::FrameType::Ack ? decoded->inline_payload : ConstBytes{}, now));
+  meter_.on_delivered(window_.acknowledged_bytes(), now);
   if (window_.empty()) control_.on_idle();
   if (frame.type == wire::FrameType::Ping) s.pong_owed = frame.time;
   if (frame.type == wire::FrameType::Pong) note_pong(frame.time, now);
@@ -106,7 +108,7 @@ void Session::note_delivery(TimeNs latency) {
 /// nothing is known yet, or copies have cost enough.
 TimeNs Session::hedge_timeout() const {
   const bool affordable = window_.resent_bytes() <= kFreeCopies + counters_.bytes_sent / 8;
-  if (streams_up() < 2 || delivery_ == 0 || !affordable) return kNever;
+  if (!options_.hedge || streams_up() < 2 || delivery_ == 0 || !affordable) return kNever;
   return std::max(kMinHedge, delivery_ + std::max(4 * delivery_deviation_, rtt_));
 }
 
@@ -148,7 +150,9 @@ bool Session::next_control(TimeNs now, Transmission* out) {
 }
 
 void Session::link_measured(double bytes_per_second) {
-  if (least_rtt_ != kNever && least_rtt_ >= kNear) control_.start(bytes_per_second * options_.link_share);
+  if (least_rtt_ == kNever || least_rtt_ < kNear) return;
+  control_.start(bytes_per_second * options_.link_share);
+  meter_.start(std::max(kShortestBurst, least_rtt_ / kLooksPerRtt));
 }
 
 void Session::path_is(std::optional<TimeNs> queue, TimeNs now) {

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "link/delivery_meter.h"
 #include "link/rate_control.h"
 #include "link/receive_window.h"
 #include "link/send_window.h"
@@ -44,6 +45,7 @@ struct SessionOptions {
   /// holds few; but at least what a transport that gives posts back only on arrival (an emulated link) has under way.
   std::uint64_t stream_queue_bytes = 512 << 10;
   std::uint64_t rate_limit = 0;  ///< payload bytes a second; 0: none
+  bool hedge = true;  ///< a late frame is sent again on another stream, before its connection gives it up
   double link_share = 1;         ///< what part of its link this session may expect
   TimeNs ride_through = 30 * kSecond;
 };
@@ -116,6 +118,9 @@ class Session {
   /// Earliest time at which on_time has something to do.
   TimeNs next_event() const;
 
+  /// Bytes a second that the whole link carried since link_measured(), as far as this session can tell; 0: it cannot.
+  double delivery_rate() const { return meter_.rate() / options_.link_share; }
+  bool empty_path() const { return control_.empty_path(); }
   bool connected() const;  ///< at least one stream is up
   bool idle() const { return window_.empty(); }  ///< everything said has been acknowledged
   bool ack_pending() const { return ack_since_ != kNever || ack_now_; }
@@ -185,6 +190,7 @@ class Session {
   TimeNs least_rtt_ = kNever;
   TimeNs delivery_ = 0, delivery_deviation_ = 0;  // of frames, from being posted to being acknowledged; smoothed, 0: unknown
   RateControl control_;
+  DeliveryMeter meter_;
   TimeNs next_allowed_ = 0;  // by the pace
   bool held_by_rate_ = false;
   TimeNs next_look_ = 0;

@@ -71,6 +71,9 @@ TEST_CASE("every wan key sets its field", "[unit][config]") {
   CHECK(good("ride_through=0").ride_through_ns == 0);
   CHECK(good("rate_limit=10Gbit/s").rate_limit_bits_per_s == 10'000'000'000u);
   CHECK(good("rate_limit=none").rate_limit_bits_per_s == 0);
+  CHECK(good("").hedge);
+  CHECK_FALSE(good("hedge=off").hedge);
+  CHECK(good("hedge=on").hedge);
   CHECK(good("encryption=off").encryption_off_explicit);
   CHECK(good("ports=47000-47063").ports.last == 47063);
   CHECK(good("bind=10.0.1.1").bind == "10.0.1.1");
@@ -83,6 +86,7 @@ TEST_CASE("every wan key sets its field", "[unit][config]") {
 
 TEST_CASE("limits of the wan keys", "[unit][config]") {
   CHECK(contains(bad("streams=17"), "streams in the wan string: '17' is not a whole number from 0 to 16"));
+  CHECK(contains(bad("hedge=no"), "'no' is neither on nor off"));
   CHECK(contains(bad("streams=-1"), "streams"));
   CHECK(contains(bad("chunk=63KiB"), "outside 64KiB to 16MiB"));
   CHECK(contains(bad("chunk=17MiB"), "outside 64KiB to 16MiB"));
@@ -157,7 +161,7 @@ TEST_CASE("the wan string", "[unit][config]") {
 TEST_CASE("every key reads its own text back", "[unit][config]") {
   const Wan wan = good(
       "codec=i8,min_compress_bytes=12345,streams=3,chunk=65537,window=1000001,timeout=1234567us,ride_through=7s,"
-      "rate_limit=1234567,congestion=cubic,idle=yield,encryption=off,ports=1-2,bind=10.0.0.1,advertise=h,emulate_rtt=123ns,emulate_rate=999999,"
+      "rate_limit=1234567,congestion=cubic,idle=yield,hedge=off,encryption=off,ports=1-2,bind=10.0.0.1,advertise=h,emulate_rtt=123ns,emulate_rate=999999,"
       "emulate_loss=0.1234567");
   for (const Wan& from : {wan, Wan()}) {
     for (const Key& key : wan_keys()) {

@@ -132,6 +132,19 @@ TEST_CASE("what a stalled stream holds arrives by another", "[unit][link]") {
   CHECK(pair.a().resent_bytes() < 32 * kPayload);
 }
 
+TEST_CASE("without hedging what a stalled stream holds waits for that stream", "[unit][link]") {
+  Pair pair({.peer_name = "B", .streams = 2, .hedge = false},
+            [](int stream, TimeNs now) { return stream == 1 && now > 100 * kMillisecond ? 5e4 : 50e6; });
+  pair.send(100);
+  pair.run_until(100 * kMillisecond);
+  pair.send(100);
+  pair.run_until(pair.now() + 400 * kMillisecond);
+  CHECK(pair.delivered() < 200);
+  pair.run_until(60 * kSecond, [&] { return pair.delivered() == 200; });
+  CHECK(pair.delivered() == 200);
+  CHECK(pair.a().resent_bytes() == 0);
+}
+
 TEST_CASE("a stream that stalled is used again once it moves", "[unit][link]") {
   // Stream 1 stops for half a second, long enough for all it holds to be copied to the other.
   Pair pair({.peer_name = "B", .streams = 2},

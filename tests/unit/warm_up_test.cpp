@@ -16,11 +16,16 @@ struct Link {
   TimeNs one_way;
   double limit = 0;
   double unpaced = 1;  // part of the rate that is reached without a pace
+  TimeNs repair = 0;   // of what was lost last
+  double lossy = 0;    // pace that connections reach while few bytes are under way, for losses; 0: any
 
+  double reached(const WarmUp& warm_up) const {
+    if (lossy > 0) return warm_up.bytes() > 16 << 20 ? 0.8 * rate : lossy;
+    const double most = warm_up.pace() > 0 ? std::min(warm_up.pace(), 0.95 * rate) : unpaced * rate;
+    return limit > 0 ? std::min(most, limit) : most;
+  }
   TimeNs carry(const WarmUp& warm_up) const {
-    double reached = warm_up.pace() > 0 ? std::min(warm_up.pace(), 0.95 * rate) : unpaced * rate;
-    if (limit > 0) reached = std::min(reached, limit);
-    return one_way + static_cast<TimeNs>(static_cast<double>(warm_up.bytes()) * 1e9 / reached);
+    return one_way + repair + static_cast<TimeNs>(static_cast<double>(warm_up.bytes()) * 1e9 / reached(warm_up));
   }
 };
 
@@ -37,7 +42,10 @@ Outcome warm(const Link& link, int site_size = 2) {
     REQUIRE(outcome.rounds < 100);
     const TimeNs took = link.carry(warm_up);
     outcome.took += took;
-    warm_up.next(took, link.one_way);
+    warm_up.next({.took = took,
+                  .one_way = link.one_way,
+                  .delivered = link.repair > 0 && link.lossy == 0 ? link.reached(warm_up) : 0,
+                  .empty_path = warm_up.pace() > 0 && link.reached(warm_up) < 0.9 * link.rate});
   }
   outcome.rate = warm_up.rate();
   return outcome;
@@ -55,6 +63,18 @@ TEST_CASE("Bring-up finds what a link carries", "[warm_up]") {
         CHECK(outcome.rate < 1.0 * rate);
         CHECK(outcome.took < 10 * kSecond);
       }
+}
+
+TEST_CASE("Repairs at the end of a round do not make a link look slow", "[warm_up]") {
+  const Outcome outcome = warm({.rate = 125e6, .one_way = 40 * kMillisecond, .repair = 300 * kMillisecond});
+  CHECK(outcome.rate > 0.85 * 125e6);
+  CHECK(outcome.rate < 125e6);
+}
+
+TEST_CASE("Where losses and not the link hold connections back, they are not paced to what they lost", "[warm_up]") {
+  const Outcome outcome = warm({.rate = 125e6, .one_way = 40 * kMillisecond, .repair = 200 * kMillisecond, .lossy = 12e6});
+  CHECK(outcome.rate > 0.7 * 125e6);
+  CHECK(outcome.took < 10 * kSecond);
 }
 
 TEST_CASE("Sites next door need two rounds", "[warm_up]") { CHECK(warm({.rate = 1e9, .one_way = 20 * kMicrosecond}).rounds == 2); }
