@@ -33,8 +33,9 @@ class Machines(unittest.TestCase):
     def tearDownClass(cls):
         emulate("down")
 
-    def run_job(self, sites, arguments, during=None, wan=""):
-        """sites: {site: [machine of each rank]}. Returns rank 0's results after checking that every rank ended well."""
+    def run_job(self, sites, arguments, during=None, wan="", wan_of=None):
+        """sites: {site: [machine of each rank]}; wan_of: settings of single machines. Returns rank 0's results after checking that every rank ended
+        well."""
         with tempfile.TemporaryDirectory() as folder:
             config = Path(folder) / "job.toml"
             config.write_text('run_id = "machines"\n[wan]\nencryption = "off"\n' + "".join(
@@ -44,7 +45,7 @@ class Machines(unittest.TestCase):
                 for rank, machine in enumerate(machines):
                     environment = {**os.environ, "LONGHAUL_CONFIG": str(config), "LONGHAUL_SITE": site, "LONGHAUL_SITE_RANK": str(rank),
                                    "LONGHAUL_SITE_SIZE": str(len(machines)), "LONGHAUL_SITE_ADDRESS": f"{self.address[machines[0]]}:47100"}
-                    command = [LONGHAUL, "emulate", "exec", "--name", NAME, machine, "--", PERF, *arguments, "--wan", f"timeout=30s{wan}"]
+                    command = [LONGHAUL, "emulate", "exec", "--name", NAME, machine, "--", PERF, *arguments, "--wan", f"timeout=30s{wan}" + (wan_of or {}).get(machine, "")]
                     if not jobs:
                         command += ["-J", f"{folder}/result.json"]
                     jobs.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
@@ -86,6 +87,25 @@ class Machines(unittest.TestCase):
         results = self.run_job({"a": ["m0"], "b": ["m1"]}, ["-b", "4M", "-e", "4M", "-n", "20", "--codec", "none"], during=cut)
         self.assert_right(results)
         self.assertGreater(time.monotonic() - begun, 6.5)
+
+    def test_ports_and_bind_are_kept(self):
+        """What a firewall needs to know: nothing of a rank listens outside `ports`, but for the places where the job meets."""
+        listeners = set()
+
+        def look():
+            for _ in range(40):
+                seen = subprocess.run([LONGHAUL, "emulate", "exec", "--name", NAME, "m1", "--", "ss", "-Hltn"], capture_output=True, text=True, timeout=20)
+                listeners.update(line.split()[3] for line in seen.stdout.splitlines())
+                time.sleep(0.05)
+
+        own = self.address["m1"]
+        results = self.run_job({"a": ["m0"], "b": ["m1"]}, ["-b", "256K", "-e", "256K", "-n", "300", "--codec", "none"], during=look,
+                               wan_of={"m0": ",ports=48000-48015", "m1": f",ports=47200-47231,bind={own},advertise={own}"})
+        self.assert_right(results)
+        transport = {one for one in listeners if int(one.rsplit(":", 1)[1]) not in (47000, 47100)}
+        self.assertTrue(transport, "no listener was seen")
+        for one in transport:
+            self.assertIn(int(one.rsplit(":", 1)[1]), range(47200, 47232), listeners)
 
     def test_a_rate_limit_is_kept(self):
         """4 MiB at 40 Mbit/s take 0.84 s, 0.1 s less because the first frame of a call goes at once; without the limit 0.07 s."""
