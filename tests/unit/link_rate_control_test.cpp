@@ -93,3 +93,25 @@ TEST_CASE("No faster than others of the site can go, however free the path is", 
   paced.look(20 * kSecond, 0);
   CHECK(paced.control.rate() == 80e6);
 }
+
+TEST_CASE("Short calls add up to a round", "[rate_control]") {
+  Paced paced;
+  for (int call = 0; call < 40; ++call) {
+    paced.control.on_idle();
+    paced.look(2 * kRtt + 11 * kMillisecond, 0);  // 10 ms of it count
+  }
+  CHECK(paced.control.rate() > 105e6);
+}
+
+TEST_CASE("A path is empty when it was looked at for a round and never had a queue", "[rate_control]") {
+  Paced paced;
+  CHECK_FALSE(paced.control.empty_path());
+  paced.look(300 * kMillisecond, 0);
+  CHECK(paced.control.empty_path());
+  paced.look(300 * kMillisecond, 30 * kMillisecond);
+  CHECK_FALSE(paced.control.empty_path());
+  paced.look(kSecond, 0);
+  CHECK_FALSE(paced.control.empty_path());
+  paced.control.start(100e6);
+  CHECK_FALSE(paced.control.empty_path());
+}
