@@ -128,7 +128,7 @@ typedef struct lhCallConfig {
   lhCodec_t codec;     /* must be equal on all ranks */
   lhScope_t scope;     /* must be equal on all ranks */
   uint64_t tag;        /* non-zero: stable name of this bucket, the key of its error-feedback state */
-  int errorFeedback;   /* must be 0 in this version: lhUnsupported otherwise */
+  int errorFeedback;   /* 1: what the codec loses is added to the next call with this tag; need not be equal on all ranks */
   unsigned timeoutMs;  /* 0: wan.timeout. Runs from the issue of the call */
 } lhCallConfig_t;
 
@@ -155,10 +155,11 @@ typedef struct lhStats {
   uint64_t chunkBytes;      /* of the last call that moved data: what is reduced, encoded and sent as one */
   uint64_t linkRate;        /* bits a second that a link carries each way: wan.rate_limit, else measured at bring-up and
                                corrected since; 0: not known (loopback) */
+  uint64_t feedbackBytes;   /* of all error-feedback states now; peakMemoryBytes contains them */
 } lhStats_t;
 
 #define LH_STATS_MAGIC 0x4c487374u
-#define LH_STATS_INITIALIZER { sizeof(lhStats_t), LH_STATS_MAGIC, LH_VERSION_CODE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define LH_STATS_INITIALIZER { sizeof(lhStats_t), LH_STATS_MAGIC, LH_VERSION_CODE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* ---- Library ---------------------------------------------------------------------------------------------------- */
 
@@ -223,6 +224,23 @@ LH_API lhResult_t lhBroadcast(const void* send, void* recv, size_t count, lhData
                               lhStream_t stream);
 /* Returns when every rank has called it. */
 LH_API lhResult_t lhBarrier(lhComm_t comm, lhStream_t stream);
+
+/* Error feedback of this rank (lhCallConfig_t.errorFeedback): per tag, what the codec lost of the values that this rank
+ * encoded, as of the last call with that tag that succeeded: a call that fails changes nothing. For checkpoints every
+ * rank exports its own states, also after a failure of the communicator, and imports them into a communicator of the same
+ * shape (rank, site sizes, wan.chunk); a call that does not fit an imported state is refused. A state whose tag is called
+ * with another count begins anew with zeros. 4 bytes a value, all states within wan.feedback_memory. Changing a state is
+ * lhInvalidUsage while a call with its tag is under way. These calls do not communicate. */
+/* *count is the room at `tags` and becomes the number of tags with a state; they are written, ascending, where they fit.
+ * `tags` may be NULL: then only the number is told. */
+LH_API lhResult_t lhCommFeedbackTags(lhComm_t comm, uint64_t* tags, size_t* count);
+/* *bytes is the room at `state` and becomes the size of the exported state; it is written where it fits (else
+ * lhInvalidArgument). `state` may be NULL: then only the size is told. */
+LH_API lhResult_t lhCommFeedbackExport(lhComm_t comm, uint64_t tag, void* state, size_t* bytes);
+/* Replaces the state of `tag` by an exported one. Any bytes are safe: what was not exported or is damaged is refused. */
+LH_API lhResult_t lhCommFeedbackImport(lhComm_t comm, uint64_t tag, const void* state, size_t bytes);
+/* Forgets the state of `tag`; of all tags with 0. */
+LH_API lhResult_t lhCommFeedbackReset(lhComm_t comm, uint64_t tag);
 
 /* *done = 1 when the operation has ended; then its result is returned, else lhInProgress. Does not consume the request. */
 LH_API lhResult_t lhRequestTest(lhRequest_t request, int* done);

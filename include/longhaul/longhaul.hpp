@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <ranges>
@@ -106,6 +107,7 @@ struct CallOptions {
   lhCodec_t codec = lhCodecDefault;
   lhScope_t scope = lhScopeDefault;
   std::uint64_t tag = 0;
+  bool error_feedback = false;  ///< needs a tag
   std::chrono::milliseconds timeout{0};  ///< 0: wan.timeout
 
   /// Throws Error(lhInvalidArgument) for a timeout that does not fit.
@@ -116,6 +118,7 @@ struct CallOptions {
     config.codec = codec;
     config.scope = scope;
     config.tag = tag;
+    config.errorFeedback = error_feedback ? 1 : 0;
     config.timeoutMs = static_cast<unsigned>(timeout.count());
     return config;
   }
@@ -285,6 +288,27 @@ class Communicator {
   }
   /// Returns when every rank has called it.
   void barrier() { check(lhBarrier(handle_, nullptr)); }
+
+  /// Error-feedback states of this rank, for checkpoints: the tags that have one, and its bytes.
+  std::vector<std::uint64_t> feedback_tags() const {
+    std::size_t count = 0;
+    check(lhCommFeedbackTags(handle_, nullptr, &count));
+    std::vector<std::uint64_t> tags(count);
+    check(lhCommFeedbackTags(handle_, tags.data(), &count));
+    return tags;
+  }
+  std::vector<std::byte> export_feedback(std::uint64_t tag) const {
+    std::size_t bytes = 0;
+    check(lhCommFeedbackExport(handle_, tag, nullptr, &bytes));
+    std::vector<std::byte> state(bytes);
+    check(lhCommFeedbackExport(handle_, tag, state.data(), &bytes));
+    return state;
+  }
+  void import_feedback(std::uint64_t tag, const std::vector<std::byte>& state) {
+    check(lhCommFeedbackImport(handle_, tag, state.data(), state.size()));
+  }
+  /// 0: of all tags.
+  void reset_feedback(std::uint64_t tag) { check(lhCommFeedbackReset(handle_, tag)); }
 
   /// Called by all ranks: blocks until everything issued is done and every rank got here, at most 10 s.
   void finalize() { check(lhCommFinalize(handle_)); }

@@ -70,6 +70,7 @@ link::SessionOptions wan_session_options(const config::Wan& wan, const plan::Top
 engine::EngineOptions engine_options(const config::Wan& wan) {
   engine::EngineOptions options;
   options.chunk_bytes = wan.chunk_bytes;
+  options.feedback_bytes = wan.feedback_memory;
   options.blob_bytes = 2 * common_options(wan).most_window_bytes;
   return options;
 }

@@ -16,7 +16,9 @@ Status check_config(const lhCallConfig_t& config, const plan::Topology& topology
     return error(lhInvalidArgument, "codec {} does not exist", static_cast<int>(config.codec));
   if (config.scope < lhScopeDefault || config.scope > lhScopeRail)
     return error(lhInvalidArgument, "scope {} does not exist", static_cast<int>(config.scope));
-  if (config.errorFeedback != 0) return error(lhUnsupported, "error feedback is not in this version: set errorFeedback to 0");
+  if (config.errorFeedback != 0 && config.errorFeedback != 1) return error(lhInvalidArgument, "errorFeedback is {}: 0 or 1", config.errorFeedback);
+  if (config.errorFeedback != 0 && config.tag == 0)
+    return error(lhInvalidArgument, "errorFeedback needs a tag: a number other than 0 that names this bucket in every step");
   if (config.scope == lhScopeRail && !topology.equal_sizes())
     return error(lhInvalidUsage, "the rail scope needs sites of equal size");
   return {};
@@ -91,6 +93,8 @@ Status prepare(const lhComm& comm, const Arguments& a, engine::Request* request)
   request->recv = static_cast<std::byte*>(a.recv);
   const unsigned timeout_ms = a.config ? a.config->timeoutMs : 0;
   request->deadline = steady_now() + (timeout_ms ? timeout_ms * kMillisecond : comm.wan.timeout_ns);
+  // Last: a request that has a state must be submitted.
+  if (a.config && a.config->errorFeedback != 0) return comm.runner->engine().use_feedback(request, a.config->tag);
   return {};
 }
 

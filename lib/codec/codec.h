@@ -27,6 +27,7 @@ struct Codec {
   /// normally distributed whatever the input: so many standard deviations that no value exceeds it. 0: exact.
   double relative_bound;
 
+  bool exact() const { return relative_bound == 0; }
   /// Room for the blob of `count` values; SIZE_MAX where count is more than any memory holds.
   std::size_t most_bytes(std::size_t count) const { return kernels->most_bytes(count); }
   /// Size of the blob of `count` values that `bytes` begin with; kNone: none does.

@@ -47,6 +47,7 @@ struct Wan {
   std::uint64_t min_compress_bytes = 1 << 20;
   int streams = 0;                    ///< connections a pair of ranks, 1..16; 0: automatic
   std::uint64_t chunk_bytes = 0;      ///< of the whole buffer; 0: automatic
+  std::uint64_t feedback_memory = std::uint64_t{4} << 30;  ///< most bytes of a rank's error-feedback states
   std::uint64_t window_bytes = 0;     ///< unacknowledged bytes a pair of ranks; 0: automatic
   TimeNs timeout_ns = 60 * kSecond;
   TimeNs ride_through_ns = 30 * kSecond;

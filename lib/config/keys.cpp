@@ -75,6 +75,8 @@ Status set_window(std::string_view text, Wan* wan) {
   return status;
 }
 
+Status set_feedback_memory(std::string_view text, Wan* wan) { return store(parse_bytes(text), &wan->feedback_memory); }
+
 Status set_timeout(std::string_view text, Wan* wan) {
   TimeNs value = 0;
   Status status = store(parse_duration(text), &value);
@@ -183,6 +185,7 @@ constexpr std::array<Key, 18> kKeys{{
     {"streams", set_streams, [](const Wan& w) { return automatic_or(static_cast<std::uint64_t>(w.streams)); }, true},
     {"chunk", set_chunk, [](const Wan& w) { return automatic_or(w.chunk_bytes); }, true},
     {"window", set_window, [](const Wan& w) { return automatic_or(w.window_bytes); }, false},
+    {"feedback_memory", set_feedback_memory, [](const Wan& w) { return std::to_string(w.feedback_memory); }, false},
     {"timeout", set_timeout, [](const Wan& w) { return duration_text(w.timeout_ns); }, false},
     {"ride_through", set_ride_through, [](const Wan& w) { return duration_text(w.ride_through_ns); }, false},
     {"rate_limit", set_rate_limit, [](const Wan& w) { return rate_or_none(w.rate_limit_bits_per_s); }, false},

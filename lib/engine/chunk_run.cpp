@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "engine/operation.h"
+#include "kernels/feedback.h"
 #include "kernels/reduce.h"
 
 namespace longhaul::engine {
@@ -91,10 +92,26 @@ site::Collected ChunkWork::collect(ChunkRun* run, site::Group* group) {
       else if (source != out)
         std::memcpy(out, source, run->part.count() * plan.element_bytes());
     }
+    if (codec && run->operation->request->feedback) values = add_feedback(*run, values);
     if (codec && !encode(run, *codec, values)) LH_CHECK(encode(run, codec::fallback(), values));
   }
   run->collected = true;
   return sent ? site::Collected::Done : site::Collected::Waiting;
+}
+
+/// Adds what earlier calls lost of this part; the sum lies in scratch_.
+const float* ChunkWork::add_feedback(const ChunkRun& run, const float* values) {
+  kernels::add_residual(values, run.operation->request->feedback->before(run.chunk.index), run.part.count(), scratch_.data());
+  return scratch_.data();
+}
+
+/// What this encoding lost of a piece, while its values are still in the cache.
+void ChunkWork::keep_feedback(const ChunkRun& run, const codec::Codec& codec, const Range& piece, const float* values, ConstBytes blob) {
+  if (decoded_.empty()) decoded_.resize(scratch_.size());
+  LH_CHECK(codec.decode_add(blob, piece.count(), true, decoded_.data()));
+  codec.finish(decoded_.data(), piece.count(), rotation_of(run));
+  std::uint16_t* residual = run.operation->request->feedback->after(run.chunk.index) + (piece.begin - run.part.begin);
+  kernels::keep_residual(values, decoded_.data(), piece.count(), residual);
 }
 
 /// Piece by piece, so that every rank finds the same blobs whatever its site's size. What the codec refuses (NaN, Inf) makes the
@@ -106,6 +123,7 @@ bool ChunkWork::encode(ChunkRun* run, const codec::Codec& codec, const float* va
     const std::uint64_t end = plan.piece_end(run->chunk, at);
     const std::size_t bytes = codec.encode(values + (at - run->part.begin), end - at, rotation_of(*run), out);
     if (bytes == codec::kNone) return false;
+    if (run->operation->request->feedback) keep_feedback(*run, codec, {at, end}, values + (at - run->part.begin), {out, bytes});
     out += bytes;
     at = end;
   }

@@ -97,7 +97,9 @@ class ChunkWork {
 
  private:
   static codec::Rotation rotation_of(const ChunkRun& run);
+  const float* add_feedback(const ChunkRun& run, const float* values);
   bool encode(ChunkRun* run, const codec::Codec& codec, const float* values);
+  void keep_feedback(const ChunkRun& run, const codec::Codec& codec, const Range& piece, const float* values, ConstBytes blob);
   void combine_exact(ChunkRun* run);
   void combine_lossy(ChunkRun* run);
   ConstBytes piece_of(const ChunkRun& run, int site, const Range& piece, std::uint32_t* codec) const;
@@ -110,6 +112,7 @@ class ChunkWork {
   const Members& members_;
   link::BlobPool* blobs_;
   std::vector<float> scratch_;
+  std::vector<float> decoded_;  // what was encoded, for error feedback; empty until a call asks for that
   std::vector<const void*> sources_;
 };
 

@@ -2,6 +2,8 @@
 // Construction, the thread-safe entrance, and the duty cycle itself.
 #include "engine/engine.h"
 
+#include "kernels/reduce.h"
+
 #include <algorithm>
 #include <limits>
 
@@ -30,6 +32,7 @@ Engine::Engine(Members members, EngineOptions options, std::unique_ptr<Links> li
                std::unique_ptr<Trace> trace)
     : members_(std::move(members)),
       options_(options),
+      feedback_(options.feedback_bytes),
       blobs_(std::make_unique<link::BlobPool>(
           slot_count(members_.site_size(), options, 2 * kMaxChunks),
           slot_bytes(members_.topology, largest_chunk(options)))),
@@ -61,6 +64,16 @@ Engine::~Engine() {
   for (ChunkRun& run : runs_) run = {};
   early_.clear();
   links_.reset();
+}
+
+Status Engine::use_feedback(Request* request, std::uint64_t tag) {
+  const codec::Codec* codec = codec::find(request->call.codec);
+  const plan::Plan plan(members_.topology, members_.rank, request->call, kernels::size_of(request->call.type), {.chunk_bytes = options_.chunk_bytes});
+  if (!codec || codec->exact() || !plan.exchanges()) return {};
+  auto state = feedback_.begin(tag, plan);
+  if (!state.ok()) return state.take_status();
+  request->feedback = *state;
+  return {};
 }
 
 void Engine::submit(Request* request) {
@@ -158,7 +171,7 @@ EngineStats Engine::count() const {
   EngineStats stats = counters_;
   stats.empty_paths = !wan_peers_.empty();
   stats.delivery_rate = wan_peers_.empty() ? 0 : std::numeric_limits<double>::infinity();
-  stats.memory_bytes = blobs_->memory_bytes() + (group_ ? group_->memory_bytes() : 0) + (trace_ ? trace_->memory_bytes() : 0);
+  stats.memory_bytes = feedback_.peak_bytes() + blobs_->memory_bytes() + (group_ ? group_->memory_bytes() : 0) + (trace_ ? trace_->memory_bytes() : 0);
   if (links_) {
     stats.memory_bytes += links_->memory_bytes();
     stats.dropped_frames += links_->dropped();

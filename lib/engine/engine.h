@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine/chunk_run.h"
+#include "engine/feedback.h"
 #include "engine/links.h"
 #include "engine/operation.h"
 #include "engine/site_rates.h"
@@ -27,6 +28,7 @@ namespace longhaul::engine {
 struct EngineOptions {
   std::uint64_t chunk_bytes = 0;      ///< wan.chunk; 0: automatic
   std::uint64_t blob_bytes = 64 << 20;  ///< memory for encoded parts waiting to be acknowledged
+  std::uint64_t feedback_bytes = std::uint64_t{4} << 30;  ///< most memory of all error-feedback states
   bool warn = true;
 };
 
@@ -48,6 +50,10 @@ class Engine final : private LinkEvents {
   ~Engine() override;
 
   // -- any thread
+  /// Before submit(), of an all-reduce with a codec: its errors are added to the next call of the same tag. The request must then be
+  /// submitted. Where the codec loses nothing, or nobody is at another site, nothing happens.
+  Status use_feedback(Request* request, std::uint64_t tag);
+  Feedback& feedback() { return feedback_; }
   /// Queues a call. The request belongs to the engine until it is done; it is done before the engine is destroyed.
   void submit(Request* request);
   /// Fails the communicator with lhAborted at the next step.
@@ -140,6 +146,7 @@ class Engine final : private LinkEvents {
 
   Members members_;
   EngineOptions options_;
+  Feedback feedback_;
   std::unique_ptr<link::BlobPool> blobs_;  // before links_: sessions hold blobs
   std::unique_ptr<Links> links_;
   std::unique_ptr<site::Group> group_;

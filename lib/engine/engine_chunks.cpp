@@ -11,6 +11,8 @@ bool Engine::start_chunks() {
     Operation& operation = *find(s);
     while (operation.chunks_started < operation.plan->chunk_count()) {
       if (next_chunk_ - first_chunk_ == kMaxChunks) return moved;
+      // What the call before lost must be known.
+      if (FeedbackState* feedback = operation.request->feedback; feedback && !feedback->take_turn(operation.request)) return moved;
       LH_CHECK(next_chunk_ == operation.first_chunk + operation.chunks_started);
       ChunkRun& run = run_at(next_chunk_);
       work_.start(&run, &operation, operation.chunks_started++);

@@ -5,9 +5,11 @@
 
 #include <atomic>
 #include <cstddef>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "engine/feedback.h"
 #include "plan/call.h"
 
 namespace longhaul::engine {
@@ -17,12 +19,14 @@ struct Request {
   const std::byte* send = nullptr;
   std::byte* recv = nullptr;
   TimeNs deadline = kNever;
+  FeedbackState* feedback = nullptr;  ///< of a call with error feedback: Engine::use_feedback()
   bool counted = true;  ///< false: the library's own (bring-up, finalisation), not in the statistics
 
   Status result;  ///< valid once done
   std::atomic<std::uint32_t> done{0};
 
   void complete(Status status) {
+    if (feedback) std::exchange(feedback, nullptr)->end(this, status.ok());
     result = std::move(status);
     done.store(1, std::memory_order_release);
     done.notify_all();

@@ -27,6 +27,8 @@ TEST_CASE("calls do not allocate", "[integration]") {
       threads.emplace_back([&, rank] {
         lhCallConfig_t config = LH_CALL_CONFIG_INITIALIZER;
         config.codec = codec;
+        config.tag = 1;
+        config.errorFeedback = codec == lhCodecR4 ? 1 : 0;
         for (int i = 0; i < kWarm + kCounted; ++i) {
           if (i == kWarm) {
             // All ranks begin the counted calls together.

@@ -83,7 +83,10 @@ TEST_CASE("Refused call configurations", "[integration][loopback]") {
   check_refused(c, reduce_with(c, call_with(lhCodecNone, bad<lhScope_t>(3))), lhInvalidArgument, "scope 3");
   config = LH_CALL_CONFIG_INITIALIZER;
   config.errorFeedback = 1;
-  check_refused(c, reduce_with(c, config), lhUnsupported, "errorFeedback");
+  check_refused(c, reduce_with(c, config), lhInvalidArgument, "errorFeedback needs a tag");
+  config.tag = 7;
+  config.errorFeedback = 2;
+  check_refused(c, reduce_with(c, config), lhInvalidArgument, "errorFeedback is 2");
   job.check_alive();
   CHECK(stats_of(c).failedOperations == 0);
 }

@@ -5,6 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "plan/call.h"
@@ -20,8 +22,15 @@ struct Place {
   std::uint64_t chunk_bytes = 0;
 };
 
-/// Expected receive buffer of every rank, given every rank's send buffer.
-std::vector<Buffer> expected(const plan::Topology& topology, const plan::Call& call, const Place& place, const std::vector<Buffer>& sends);
+/// Residuals of error feedback of one tag, by who encodes: the rail (-1: the whole site) and the site. Empty at first.
+using Residuals = std::map<std::pair<int, int>, std::vector<std::uint16_t>>;
+
+/// What a rank keeps of them: its parts of all chunks.
+std::vector<std::uint16_t> kept_by(const plan::Topology& topology, int rank, const plan::Call& call, const Place& place, const Residuals& residuals);
+
+/// Expected receive buffer of every rank, given every rank's send buffer. `residuals` of a call with error feedback, else null; they become those after it.
+std::vector<Buffer> expected(const plan::Topology& topology, const plan::Call& call, const Place& place, const std::vector<Buffer>& sends,
+                             Residuals* residuals = nullptr);
 
 /// Bytes of a rank's send and receive buffer.
 std::size_t send_bytes(const plan::Topology& topology, const plan::Call& call);

@@ -49,9 +49,10 @@ struct Plot {
   /// Ranks issue the same calls, each at its own pace.
   void issue_some() {
     if (calls.size() < calls_total && world.random().chance(0.3)) {
-      const plan::Call call = random_call(&world);
+      const std::uint64_t tag = world.random().chance(0.4) ? 1 + world.random().below(kBuckets) : 0;
+      const plan::Call call = tag ? random_bucket_call(&world, tag) : random_call(&world);
       const bool in_place = call.collective == plan::Collective::AllReduce && world.random().chance(0.5);
-      calls.emplace_back(&world, call, in_place);
+      calls.emplace_back(&world, call, in_place, tag);
       issued.resize(static_cast<std::size_t>(world.ranks()), 0);
     }
     for (int rank = 0; rank < world.ranks(); ++rank) {
@@ -85,7 +86,27 @@ struct Plot {
     if (random.chance(0.002)) world.network().reset(a, b);
   }
 
+  /// Every rank's residuals are those after the last call of the tag that succeeded there: a call that failed changed nothing.
+  std::string feedback_verdict() {
+    for (int rank = 0; rank < world.ranks(); ++rank) {
+      if (!world.alive(rank)) continue;
+      for (std::uint64_t tag = 1; tag <= kBuckets; ++tag) {
+        const auto residuals = residuals_of(&world, rank, tag);
+        const WorldCall *first = nullptr, *last = nullptr;
+        for (const WorldCall& call : calls) {
+          if (call.tag() != tag) continue;
+          if (!first) first = &call;
+          if (call.finished(rank) && call.result(rank).ok()) last = &call;
+        }
+        if (residuals && *residuals != (last ? last->kept(rank, true) : first->kept(rank, false)))
+          return fmt::format("rank {} has wrong residuals under tag {}", rank, tag);
+      }
+    }
+    return "";
+  }
+
   Outcome outcome(std::string problem) {
+    if (problem.empty()) problem = feedback_verdict();
     for (const WorldCall& call : calls) {
       if (problem.empty()) problem = call.verdict();
       for (int rank = 0; rank < world.ranks(); ++rank)

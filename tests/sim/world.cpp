@@ -92,8 +92,8 @@ void World::kill(int rank) {
   engines_[static_cast<std::size_t>(rank)].reset();
 }
 
-WorldCall::WorldCall(World* world, const plan::Call& call, bool in_place)
-    : world_(world), call_(call), in_place_(in_place), requests_(static_cast<std::size_t>(world->ranks())) {
+WorldCall::WorldCall(World* world, const plan::Call& call, bool in_place, std::uint64_t tag)
+    : world_(world), call_(call), tag_(tag), in_place_(in_place), requests_(static_cast<std::size_t>(world->ranks())) {
   for (int rank = 0; rank < world->ranks(); ++rank) {
     Buffer send(send_bytes(world->topology(), call));
     if (call.type == lhInt64) {
@@ -109,7 +109,13 @@ WorldCall::WorldCall(World* world, const plan::Call& call, bool in_place)
     }
     sends_.push_back(std::move(send));
   }
-  expected_ = expected(world->topology(), call, world->next_place(), sends_);
+  const Place place = world->next_place();
+  const auto keep = [&](std::vector<std::vector<std::uint16_t>>* kept) {
+    for (int rank = 0; tag && rank < world->ranks(); ++rank) kept->push_back(kept_by(world->topology(), rank, call, place, world->residuals(tag)));
+  };
+  keep(&before_);
+  expected_ = expected(world->topology(), call, place, sends_, tag ? &world->residuals(tag) : nullptr);
+  keep(&after_);
   for (int rank = 0; rank < world->ranks(); ++rank) {
     const auto r = static_cast<std::size_t>(rank);
     received_.push_back(in_place ? sends_[r] : Buffer(recv_bytes(world->topology(), call), std::byte{0xee}));
@@ -121,6 +127,7 @@ WorldCall::WorldCall(World* world, const plan::Call& call, bool in_place)
 
 void WorldCall::submit(int rank, TimeNs deadline) {
   requests_[static_cast<std::size_t>(rank)].deadline = deadline;
+  if (tag_) LH_CHECK(world_->engine(rank).use_feedback(&requests_[static_cast<std::size_t>(rank)], tag_).ok());
   world_->engine(rank).submit(&requests_[static_cast<std::size_t>(rank)]);
 }
 
@@ -165,6 +172,30 @@ plan::Call random_call(World* world) {
   }
   if (all_reduce && world->topology().equal_sizes() && random.chance(0.3)) call.scope = lhScopeRail;
   return call;
+}
+
+plan::Call random_bucket_call(World* world, std::uint64_t tag) {
+  Random& random = world->random();
+  static constexpr std::uint64_t kCounts[kBuckets] = {2049, 6007, 17000};
+  static constexpr lhCodec_t kCodecs[] = {lhCodecBf16, lhCodecI8, lhCodecR4, lhCodecF4, lhCodecR2, lhCodecLossless};
+  plan::Call call;
+  call.count = kCounts[tag - 1];
+  call.op = random.chance(0.5) ? lhSum : lhAvg;
+  call.codec = kCodecs[random.below(6)];
+  if (tag == 2 && world->topology().equal_sizes()) call.scope = lhScopeRail;
+  return call;
+}
+
+std::optional<std::vector<std::uint16_t>> residuals_of(World* world, int rank, std::uint64_t tag) {
+  const engine::Feedback& feedback = world->engine(rank).feedback();
+  const auto size = feedback.saved_bytes(tag);
+  if (!size.ok()) return std::nullopt;
+  std::vector<std::byte> bytes(*size);
+  LH_CHECK(feedback.save(tag, bytes).ok());
+  constexpr std::size_t kHeader = 56;
+  std::vector<std::uint16_t> residuals((bytes.size() - kHeader) / 2);
+  if (!residuals.empty()) std::memcpy(residuals.data(), bytes.data() + kHeader, bytes.size() - kHeader);
+  return residuals;
 }
 
 }  // namespace longhaul::sim

@@ -3,7 +3,9 @@
 // A seed decides everything: sites, calls, data, faults, the order in which ranks run. The same seed replays exactly.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +46,8 @@ class World {
   Random& random() { return random_; }
   transport::Network& network() { return *network_; }
   const plan::Topology& topology() const { return topology_; }
+  /// Error feedback: what the calls made so far leave behind under this tag if all of them succeed.
+  Residuals& residuals(std::uint64_t tag) { return residuals_[tag]; }
   /// Of the call that is made next, on all ranks.
   Place next_place() { return {++calls_made_, options_.chunk_bytes}; }
   int ranks() const { return topology_.ranks(); }
@@ -67,12 +71,14 @@ class World {
   std::vector<int> order_;
   std::uint64_t trace_ = 0xcbf29ce484222325u;
   std::uint64_t calls_made_ = 0;
+  std::map<std::uint64_t, Residuals> residuals_;
 };
 
 /// One collective call on all ranks of a world: buffers, requests, and the check of what came out.
 class WorldCall {
  public:
-  WorldCall(World* world, const plan::Call& call, bool in_place);
+  /// `tag`: with error feedback; 0: without.
+  WorldCall(World* world, const plan::Call& call, bool in_place, std::uint64_t tag = 0);
 
   void submit(int rank, TimeNs deadline);
   bool finished() const;
@@ -82,10 +88,15 @@ class WorldCall {
   std::string verdict() const;
   int successes() const;
   const plan::Call& call() const { return call_; }
+  std::uint64_t tag() const { return tag_; }
+  /// Of a call with error feedback: the residuals that a rank has before and after it.
+  const std::vector<std::uint16_t>& kept(int rank, bool after) const { return (after ? after_ : before_)[static_cast<std::size_t>(rank)]; }
 
  private:
   World* world_;
   plan::Call call_;
+  std::uint64_t tag_;
+  std::vector<std::vector<std::uint16_t>> before_, after_;
   bool in_place_;
   std::vector<Buffer> sends_, received_, expected_;
   std::vector<engine::Request> requests_;
@@ -93,5 +104,10 @@ class WorldCall {
 
 /// A random call that this topology allows.
 plan::Call random_call(World* world);
+/// A random call with error feedback: an all-reduce of the bucket that the tag (1 to kBuckets) stands for.
+constexpr std::uint64_t kBuckets = 3;
+plan::Call random_bucket_call(World* world, std::uint64_t tag);
+/// The residuals that a rank has under a tag now, or nothing where it has no state.
+std::optional<std::vector<std::uint16_t>> residuals_of(World* world, int rank, std::uint64_t tag);
 
 }  // namespace longhaul::sim
