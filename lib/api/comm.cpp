@@ -91,6 +91,8 @@ lhRequest* RequestPool::take() {
   request->request.done.store(0, std::memory_order_relaxed);
   request->request.result = {};
   request->request.counted = true;
+  request->request.ticket.reset();
+  request->request.detached = nullptr;
   request->pool = shared_from_this();
   return request;
 }

@@ -26,7 +26,7 @@ std::size_t slot_count(int site_size, const EngineOptions& options, std::size_t 
 }  // namespace
 
 Engine::Engine(Members members, EngineOptions options, std::unique_ptr<Links> links, std::unique_ptr<site::Group> group,
-               std::unique_ptr<Trace> trace)
+               std::unique_ptr<Trace> trace, std::unique_ptr<site::NcclGroup> device)
     : members_(std::move(members)),
       options_(options),
       blobs_(std::make_unique<link::BlobPool>(
@@ -35,6 +35,7 @@ Engine::Engine(Members members, EngineOptions options, std::unique_ptr<Links> li
       links_(std::move(links)),
       group_(std::move(group)),
       trace_(std::move(trace)),
+      device_(std::move(device)),
       wan_peers_(plan::wan_peers(members_.topology, members_.rank)),
       rates_(members_.site_size(), members_.topology.sites()),
       operations_(kMaxOperations),
@@ -110,6 +111,7 @@ bool Engine::step(TimeNs now) {
     for (int peer = 0; peer < group_->size(); ++peer)
       if (peer != group_->rank()) moved |= drain_control(peer);
   }
+  if (device_) moved |= progress_device();
   check_health(now);
   if (!failed()) {
     if (group_ && links_) moved |= tell_rates();
@@ -137,6 +139,7 @@ TimeNs Engine::next_event() const {
     // A deadline that has passed is held for a moment, see check_deadlines().
     if (!operation.finished) next = std::min(next, std::max(operation.request->deadline, now_ + 10 * kMillisecond));
   }
+  if (device_ && (device_->busy() || has_calls())) next = std::min(next, device_->next_event(now_));
   if (leaving_ != Leaving::No) next = std::min({next, leave_deadline_, now_ + 2 * kMillisecond});
   if (telling_) next = std::min(next, now_ + kMillisecond);
   return next;
@@ -155,7 +158,8 @@ bool Engine::arm() {
 
 EngineStats Engine::count() const {
   EngineStats stats = counters_;
-  stats.memory_bytes = blobs_->memory_bytes() + (group_ ? group_->memory_bytes() : 0) + (trace_ ? trace_->memory_bytes() : 0);
+  stats.memory_bytes = blobs_->memory_bytes() + (group_ ? group_->memory_bytes() : 0) + (trace_ ? trace_->memory_bytes() : 0) +
+                       (device_ ? device_->memory_bytes() : 0);
   if (links_) {
     stats.memory_bytes += links_->memory_bytes();
     stats.dropped_frames += links_->dropped();

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <optional>
 
 #include "base/clock.h"
 #include "base/status.h"
@@ -17,6 +18,9 @@ struct Request {
   const std::byte* send = nullptr;
   std::byte* recv = nullptr;
   TimeNs deadline = kNever;
+  std::optional<std::uint32_t> ticket;  ///< of device::Turnstile: the buffers are device memory; none: host memory
+  void (*detached)(void* owner) = nullptr;  ///< nobody waits: called instead, once done
+  void* owner = nullptr;
   bool counted = true;  ///< false: the library's own (bring-up, finalisation), not in the statistics
 
   Status result;  ///< valid once done
@@ -24,6 +28,7 @@ struct Request {
 
   void complete(Status status) {
     result = std::move(status);
+    if (detached) return detached(owner);
     done.store(1, std::memory_order_release);
     done.notify_all();
   }
