@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "api/device_half.h"
 #include "api/first_calls.h"
 #include "api/link_options.h"
 #include "base/log.h"
@@ -60,13 +61,16 @@ class BringUp {
         rendezvous_(config, comm->cancelled) {}
 
   Status run() {
-    Status status = listen();
+    Status status = config_.device >= 0 ? open_device(comm_, config_.device) : Status();
+    if (status.ok()) status = listen();
     if (status.ok()) status = meet();
     if (status.ok()) status = join_site();
+    if (status.ok()) status = make_device_half();
     if (!status.ok()) return status;
     auto trace = open_trace(comm_->members);
     if (!trace.ok()) return trace.take_status();
     start_engine(std::move(*trace));
+    if (Status ready = wait_for_device(*comm_, deadline_); !ready.ok()) return ready;
     return make_first_calls({.runner = comm_->runner.get(),
                              .topology = &comm_->members.topology,
                              .rank = comm_->members.rank,
@@ -81,7 +85,9 @@ class BringUp {
   Status meet();
   Status join_site();
   Status agree_on_channels(bool* complete);
+  Status read_records(const std::vector<std::vector<std::byte>>& all);
   Status join_by_mpi();
+  Status make_device_half();
   void start_engine(std::unique_ptr<engine::Trace> trace);
   std::vector<engine::LinkPeer> link_peers() const;
   bool crosses_wan(int rank) const { return directory_.site_of(rank) != config_.site; }
@@ -97,6 +103,8 @@ class BringUp {
   std::optional<site::LocalListener> local_;
   std::vector<std::unique_ptr<site::Channel>> channels_;
   std::vector<int> remote_in_site_;  // global ranks of this site reached by sessions
+  DeviceRecord first_record_;        // of siteRank 0
+  std::unique_ptr<site::NcclGroup> device_group_;
 };
 
 Status BringUp::listen() {
@@ -185,11 +193,14 @@ Status BringUp::join_by_mpi() {
 Status BringUp::agree_on_channels(bool* complete) {
   std::vector<std::byte> mine;
   for (const auto& channel : channels_) mine.push_back(channel ? std::byte{1} : std::byte{0});
+  auto record = make_record(*comm_, config_.site_rank == 0, config_.site_size);
+  if (!record.ok()) return record.take_status();
+  record->append_to(&mine);
   auto all = exchange_->all_gather(mine, deadline_);
   if (!all.ok()) return all.take_status();
   *complete = true;
   for (std::size_t i = 0; i < all->size(); ++i)
-    for (std::size_t j = 0; j < (*all)[i].size(); ++j)
+    for (std::size_t j = 0; j < std::min(all->size(), (*all)[i].size()); ++j)
       if (i != j && (*all)[i][j] == std::byte{0}) *complete = false;
   for (int i = 0; i < config_.site_size; ++i) {
     const auto index = static_cast<std::size_t>(i);
@@ -199,6 +210,25 @@ Status BringUp::agree_on_channels(bool* complete) {
     if (own >= theirs.size() || theirs[own] == std::byte{0}) channels_[index].reset();
     if (!channels_[index]) remote_in_site_.push_back(comm_->members.topology.rank(config_.site, i));
   }
+  return read_records(*all);
+}
+
+/// The records stand behind the flags of agree_on_channels().
+Status BringUp::read_records(const std::vector<std::vector<std::byte>>& all) {
+  std::vector<DeviceRecord> records;
+  for (const std::vector<std::byte>& theirs : all) {
+    const ConstBytes bytes(theirs);
+    records.push_back(DeviceRecord::from(bytes.subspan(std::min(bytes.size(), all.size()))));
+  }
+  first_record_ = records[0];
+  return check_site(config_.sites[static_cast<std::size_t>(config_.site)].name, records);
+}
+
+Status BringUp::make_device_half() {
+  if (!comm_->gpu) return {};
+  auto made = make_device_group(*comm_, first_record_, ways_.nccl);
+  if (!made.ok()) return made.take_status();
+  device_group_ = std::move(*made);
   return {};
 }
 
@@ -241,7 +271,8 @@ void BringUp::start_engine(std::unique_ptr<engine::Trace> trace) {
             std::make_unique<engine::SessionChannel>(links->session(rank), largest_payload(config_.wan));
       group = std::make_unique<site::Group>(config_.site_rank, std::move(channels_));
     }
-    return std::make_unique<engine::Engine>(members, engine_options(config_.wan), std::move(links), std::move(group), std::move(trace));
+    return std::make_unique<engine::Engine>(members, engine_options(config_.wan), std::move(links), std::move(group), std::move(trace),
+                                            std::move(device_group_));
   });
 }
 

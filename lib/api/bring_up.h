@@ -15,6 +15,8 @@ struct SiteWays {
   std::unique_ptr<bootstrap::SiteExchange> exchange;  ///< empty: TCP at the site address
   /// Makes the in-site channels instead of shared memory and sessions, for messages of up to `max_payload` bytes.
   std::function<Result<std::vector<std::unique_ptr<site::Channel>>>(std::size_t max_payload)> channels;
+  /// A device communicator's: an NCCL communicator of the site, which stays the caller's.
+  device::NcclComm nccl = nullptr;
 };
 
 /// Blocks until the communicator works, or says why not, by config.wan.timeout. Ends early when comm->cancelled.

@@ -15,8 +15,37 @@ lhResult_t refuse(lhComm_t comm, const Status& status) {
   return comm ? comm->report(status) : longhaul::api::report(status);
 }
 
+/// On a device communicator: the call is in the stream when this returns, and nobody has waited.
+lhResult_t issue_in_stream(lhComm_t comm, const Arguments& arguments, lhRequest_t* request) {
+  lhRequest* handle = comm->requests->take();
+  const std::lock_guard in_order(comm->entrance);
+  Status status = comm->runner->engine().failure();
+  if (status.ok()) status = longhaul::api::prepare(*comm, arguments, &handle->request);
+  if (status.ok()) {
+    auto ticket = comm->turnstile->enter(arguments.stream);
+    if (ticket.ok())
+      handle->request.ticket = *ticket;
+    else
+      status = ticket.take_status();
+  }
+  if (!status.ok()) {
+    handle->request.leave_feedback(false);
+    longhaul::api::RequestPool::give_back(handle);
+    return refuse(comm, status);
+  }
+  if (request) {
+    *request = handle;
+  } else {
+    handle->request.owner = handle;
+    handle->request.detached = [](void* owner) { longhaul::api::RequestPool::give_back(static_cast<lhRequest*>(owner)); };
+  }
+  comm->runner->submit(&handle->request);
+  return lhSuccess;
+}
+
 lhResult_t issue(lhComm_t comm, const Arguments& arguments, lhRequest_t* request) {
   if (Status usable = longhaul::api::check_usable(comm); !usable.ok()) return refuse(comm, usable);
+  if (comm->gpu) return issue_in_stream(comm, arguments, request);
   if (request || longhaul::api::in_group()) {
     lhRequest* handle = comm->requests->take();
     if (Status status = longhaul::api::prepare(*comm, arguments, &handle->request); !status.ok()) {

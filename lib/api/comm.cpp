@@ -92,6 +92,8 @@ lhRequest* RequestPool::take() {
   request->request.result = {};
   request->request.counted = true;
   request->request.feedback = nullptr;
+  request->request.ticket.reset();
+  request->request.detached = nullptr;
   request->pool = shared_from_this();
   return request;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "device/turnstile.h"
 #include "engine/runner.h"
 
 namespace longhaul::api {
@@ -32,6 +33,11 @@ struct lhComm {
   longhaul::engine::Members members{longhaul::plan::Topology({}), {}, 0};
   longhaul::config::Wan wan;
   double link_rate = 0;  // bits a second of a link each way, as known at bring-up; 0: not known
+  // Device communicators only; else null and -1.
+  std::shared_ptr<const longhaul::device::Gpu> gpu;
+  std::shared_ptr<longhaul::device::Turnstile> turnstile;
+  std::mutex entrance;  // calls pass the turnstile and reach the engine in one order
+  int device() const { return gpu ? gpu->device() : -1; }
   std::unique_ptr<longhaul::engine::Runner> runner;
   std::shared_ptr<longhaul::api::RequestPool> requests;
 

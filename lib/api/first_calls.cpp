@@ -54,6 +54,17 @@ void prepare_first_call(engine::Request* request, TimeNs deadline) {
   request->counted = false;
 }
 
+Status wait_for_device(const lhComm& comm, TimeNs deadline) {
+  const engine::Engine& engine = comm.runner->engine();
+  while (comm.gpu && !engine.device_ready()) {
+    if (engine.failed()) return engine.failure().with("connecting the site by NCCL");
+    if (comm.cancelled.load()) return error(lhAborted, "lhCommAbort was called while the site was being connected by NCCL");
+    if (steady_now() >= deadline) return error(lhTimeout, "NCCL did not connect the ranks of the site in time: NCCL_DEBUG=INFO tells more");
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
+  return {};
+}
+
 Status make_first_calls(const FirstCalls& calls, double* link_rate) {
   if (calls.topology->sites() == 1) return call(calls, {});
   engine::Engine& engine = calls.runner->engine();

@@ -4,12 +4,15 @@
 
 #include <atomic>
 
-#include "engine/runner.h"
+#include "api/comm.h"
 
 namespace longhaul::api {
 
 /// A barrier that is in no statistics.
 void prepare_first_call(engine::Request* request, TimeNs deadline);
+
+/// Blocks until calls on device memory can run, where `comm` has a device.
+Status wait_for_device(const lhComm& comm, TimeNs deadline);
 
 struct FirstCalls {
   engine::Runner* runner;

@@ -84,7 +84,7 @@ lhResult_t lhCommSiteRank(lhComm_t comm, int* rank) {
   return answer(comm, rank, [](const lhComm& c) { return c.members.site_rank(); });
 }
 lhResult_t lhCommCuDevice(lhComm_t comm, int* device) {
-  return answer(comm, device, [](const lhComm&) { return -1; });
+  return answer(comm, device, [](const lhComm& c) { return c.device(); });
 }
 
 lhResult_t lhCommGetAsyncError(lhComm_t comm, lhResult_t* asyncError) {

@@ -32,6 +32,14 @@ Status check_buffer(const char* name, const void* buffer, std::size_t bytes, lhD
   return {};
 }
 
+/// Device memory for a device communicator, and host memory for the others.
+Status check_memory(const lhComm& comm, const char* name, const void* buffer, std::size_t bytes) {
+  if (bytes == 0) return {};
+  if (comm.gpu) return comm.gpu->check_pointer(name, buffer);
+  const auto cuda = device::cuda_in_process();
+  return cuda ? device::check_host_pointer(*cuda, name, buffer) : Status();
+}
+
 /// Overlap other than the in-place form would be read after it was overwritten.
 Status check_overlap(const Arguments& a, std::size_t send_bytes, std::size_t recv_bytes, std::size_t in_place_offset) {
   const auto send = reinterpret_cast<std::uintptr_t>(a.send);
@@ -62,7 +70,7 @@ Status prepare(const lhComm& comm, const Arguments& a, engine::Request* request)
   const std::size_t element = kernels::size_of(a.type);
   if (element == 0) return error(lhInvalidArgument, "data type {} does not exist", static_cast<int>(a.type));
   if (a.op < lhSum || a.op > lhAvg) return error(lhInvalidArgument, "reduction {} does not exist", static_cast<int>(a.op));
-  if (a.stream) return error(lhInvalidArgument, "a host communicator takes no stream: pass NULL");
+  if (a.stream && !comm.gpu) return error(lhInvalidArgument, "a host communicator takes no stream: pass NULL");
   if (a.root < 0 || a.root >= topology.ranks())
     return error(lhInvalidArgument, "root {} is not a rank: there are {}", a.root, topology.ranks());
   const auto ranks = static_cast<std::size_t>(topology.ranks());
@@ -80,6 +88,9 @@ Status prepare(const lhComm& comm, const Arguments& a, engine::Request* request)
   if (Status status = check_buffer("recv", a.recv, recv_bytes, a.type); !status.ok()) return status;
   const std::size_t own = scatter || gather ? static_cast<std::size_t>(comm.members.rank) * bytes : 0;
   if (Status status = check_overlap(a, send_bytes, recv_bytes, own); !status.ok()) return status;
+
+  if (Status status = check_memory(comm, "send", a.send, send_bytes); !status.ok()) return status;
+  if (Status status = check_memory(comm, "recv", a.recv, recv_bytes); !status.ok()) return status;
 
   const bool rail = a.config && a.config->scope == lhScopeRail;
   request->call = {.collective = a.collective,

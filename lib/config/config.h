@@ -60,6 +60,10 @@ struct Wan {
   std::string bind;       ///< IPv4 address to listen on; empty: all
   std::string advertise;  ///< host others dial; empty: found automatically
   Emulation emulate;
+  // Device communicators only.
+  std::uint64_t staging_bytes = 64 << 20;  ///< pinned memory between the GPU and the WAN
+  int nccl_ctas = 8;                       ///< most thread blocks of a collective inside the site; 0: NCCL decides
+  int nccl_traffic_class = -1;             ///< of NCCL's own network traffic; -1: none
 };
 
 struct Config {
@@ -87,7 +91,7 @@ struct Given {
 };
 
 /// Resolves everything lhCommInit needs. Errors are lhInvalidArgument (lhUnsupported for encryption other than off, and for
-/// codecs and devices this version lacks) with a text that says what to do, "did you mean" for unknown keys included.
+/// codecs this version lacks) with a text that says what to do, "did you mean" for unknown keys included.
 Result<Config> resolve(const lhConfig_t* config, const Environment& environment, const Given& given);
 /// For lhCommInitLoopback: only `file` and `wan` and their environment count.
 Result<Wan> resolve_loopback(const lhConfig_t* config, const Environment& environment);

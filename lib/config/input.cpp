@@ -53,11 +53,7 @@ Result<lhConfig_t> copy_struct(const lhConfig_t* config) {
     std::memcpy(reinterpret_cast<std::byte*>(&copy) + field.offset,
                 reinterpret_cast<const std::byte*>(config) + field.offset, field.bytes);
   }
-  if (copy.device >= 0) {
-    return error(lhUnsupported, "device {}: this version serves host memory only, set lhConfig_t.device to -1",
-                 copy.device);
-  }
-  if (copy.device != -1) return error(lhInvalidArgument, "device {} is no device: set -1 for host memory", copy.device);
+  if (copy.device < -1) return error(lhInvalidArgument, "device {} is no device: set -1 for host memory", copy.device);
   if (copy.blocking != 0 && copy.blocking != 1) {
     return error(lhInvalidArgument, "blocking {} must be 0 or 1", copy.blocking);
   }

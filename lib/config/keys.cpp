@@ -21,6 +21,9 @@ constexpr std::uint64_t kMaxChunk = 16 * kMiB;
 constexpr std::uint64_t kMinWindowChunks = 4;  // fewer cannot keep a link busy while acknowledgements travel
 constexpr std::uint64_t kMaxWindow = 16 * 1024 * kMiB;
 constexpr int kMaxStreams = 16;
+constexpr std::uint64_t kMinStaging = kMiB;
+constexpr std::uint64_t kMaxStaging = 16 * 1024 * kMiB;
+constexpr int kMaxCtas = 64;
 constexpr TimeNs kMinTimeout = 100 * kMillisecond;
 constexpr TimeNs kMaxEmulatedRtt = 60 * kSecond;
 
@@ -102,6 +105,24 @@ Status set_congestion(std::string_view text, Wan* wan) {
   return {};
 }
 
+Status set_staging(std::string_view text, Wan* wan) {
+  std::uint64_t bytes = 0;
+  Status status = store(parse_bytes(text), &bytes);
+  if (status.ok() && (bytes < kMinStaging || bytes > kMaxStaging)) return error(lhInvalidArgument, "{} is outside 1MiB to 16GiB", in_quotes(text));
+  wan->staging_bytes = bytes;
+  return status;
+}
+
+Status set_nccl_ctas(std::string_view text, Wan* wan) {
+  if (means_automatic(text)) text = "0";
+  return store(parse_int(text, 0, kMaxCtas), &wan->nccl_ctas);
+}
+
+Status set_nccl_traffic_class(std::string_view text, Wan* wan) {
+  if (trimmed(text) == "none") text = "-1";
+  return store(parse_int(text, -1, 255), &wan->nccl_traffic_class);
+}
+
 constexpr std::array<std::string_view, 3> kIdle{"park", "yield", "spin"};  // by Idle
 
 Status set_idle(std::string_view text, Wan* wan) {
@@ -178,7 +199,7 @@ Status set_emulate_loss(std::string_view text, Wan* wan) { return store(parse_pr
 
 std::string rate_or_none(std::uint64_t rate) { return rate == 0 ? "none" : rate_text(rate); }
 
-constexpr std::array<Key, 18> kKeys{{
+constexpr std::array<Key, 22> kKeys{{
     {"codec", set_codec, [](const Wan& w) { return std::string(codec::name_of(w.codec)); }, true},
     {"min_compress_bytes", set_min_compress_bytes, [](const Wan& w) { return std::to_string(w.min_compress_bytes); },
      true},
@@ -192,6 +213,10 @@ constexpr std::array<Key, 18> kKeys{{
     {"congestion", set_congestion, [](const Wan& w) { return w.congestion; }, false},
     {"idle", set_idle, [](const Wan& w) { return std::string(kIdle[static_cast<std::size_t>(w.idle)]); }, false},
     {"hedge", set_hedge, [](const Wan& w) { return std::string(w.hedge ? "on" : "off"); }, false},
+    {"staging", set_staging, [](const Wan& w) { return std::to_string(w.staging_bytes); }, false},
+    {"nccl_ctas", set_nccl_ctas, [](const Wan& w) { return automatic_or(static_cast<std::uint64_t>(w.nccl_ctas)); }, false},
+    {"nccl_traffic_class", set_nccl_traffic_class,
+     [](const Wan& w) { return w.nccl_traffic_class < 0 ? std::string("none") : std::to_string(w.nccl_traffic_class); }, false},
     {"encryption", set_encryption, [](const Wan&) { return std::string("off"); }, true},
     {"ports", set_ports, [](const Wan& w) { return ports_text(w.ports); }, false},
     {"bind", set_bind, [](const Wan& w) { return w.bind; }, false},

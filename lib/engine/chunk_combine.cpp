@@ -11,6 +11,10 @@ namespace longhaul::engine {
 /// The finished part goes straight to the user's buffer where this rank wants all of it, else to a slot.
 bool ChunkWork::place_result(ChunkRun* run) {
   if (run->result) return true;
+  if (run->staged) {
+    run->result = run->staged->out;
+    return true;
+  }
   const std::size_t element = run->operation->plan->element_bytes();
   if (run->want.contains(run->part)) {
     run->result = run->operation->request->recv + (run->part.begin - run->want.begin) * element;
@@ -29,7 +33,7 @@ bool ChunkWork::combine(ChunkRun* run) {
   if (!place_result(run)) return false;
   if (!plan.exchanges()) {
     const void* source = run->result;
-    const bool divided = plan.element_bytes() == 2;  // with the rounding of its 16-bit floats, see collect()
+    const bool divided = plan.element_bytes() == 2 && !run->staged;  // with the rounding of its 16-bit floats, see collect()
     if (plan.divisor() > 1 && !divided) kernels::reduce(run->result, {&source, 1}, run->part.count(), call.type, call.op, plan.divisor());
   } else if (run->operation->wire_codec == lhCodecNone) {
     combine_exact(run);

@@ -51,6 +51,8 @@ void ChunkWork::start(ChunkRun* run, Operation* operation, std::uint64_t index) 
   run->arrivals.clear();
   run->missing = run->results_missing = 0;
   run->result = nullptr;
+  run->staged = nullptr;
+  run->released = false;
   run->next_contribution = run->next_result = run->next_site = run->next_member = 0;
   if (!run->chunk.to(site)) return;
   for (int t = 0; t < plan.sites(); ++t)
@@ -61,7 +63,8 @@ void ChunkWork::start(ChunkRun* run, Operation* operation, std::uint64_t index) 
 
 site::Collected ChunkWork::collect(ChunkRun* run, site::Group* group) {
   const plan::Plan& plan = *run->operation->plan;
-  const bool alone = plan.group_size(plan.site()) == 1;
+  // What a GPU's site has collected lies in pinned memory, as if this rank were alone with it.
+  const bool alone = run->staged || plan.group_size(plan.site()) == 1;
   const bool sent = alone || group->send_contributions(run->task, &run->next_contribution);
   if (!run->collected && !run->part.empty()) {
     const codec::Codec* codec = plan.exchanges() ? codec::on_wire(run->operation->wire_codec) : nullptr;
@@ -84,7 +87,7 @@ site::Collected ChunkWork::collect(ChunkRun* run, site::Group* group) {
       if (halves) kernels::from_float(out, scratch_.data(), run->part.count(), run->task.type, plan.divisor());
     } else {
       const auto offset = (run->part.begin - run->contributions[0].begin) * plan.element_bytes();
-      const void* source = run->task.send + offset;
+      const void* source = run->staged ? run->staged->in : run->task.send + offset;
       if (codec && plan.call().type == lhFloat32)
         values = static_cast<const float*>(source);
       else if (codec)

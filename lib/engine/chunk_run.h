@@ -16,6 +16,7 @@
 #include "link/session.h"
 #include "plan/plan.h"
 #include "site/group.h"
+#include "site/nccl/staging.h"
 #include "transport/transport.h"
 
 namespace longhaul::engine {
@@ -58,9 +59,11 @@ struct ChunkRun {
   std::vector<Held> arrivals;           // contributions of other sites
   std::uint64_t missing = 0;            // their elements still to come
 
+  site::Slot* staged = nullptr;         // calls on device memory
+  bool released = false;                // staged: its distribution may run
   link::Blob result_slot;               // where the result is not wanted here as a whole
   std::byte* result = nullptr;          // this rank's finished part
-  std::uint64_t results_missing = 0;    // elements of other owners' parts still to come
+  std::uint64_t results_missing = 0;    // elements of other owners' parts still to come; staged: ranks whose part is not finished
 
   int next_contribution = 0, next_result = 0;  // cursors of site::Group
   int next_site = 0, next_member = 0;          // cursor of WAN sends

@@ -29,7 +29,7 @@ std::size_t slot_count(int site_size, const EngineOptions& options, std::size_t 
 }  // namespace
 
 Engine::Engine(Members members, EngineOptions options, std::unique_ptr<Links> links, std::unique_ptr<site::Group> group,
-               std::unique_ptr<Trace> trace)
+               std::unique_ptr<Trace> trace, std::unique_ptr<site::NcclGroup> device)
     : members_(std::move(members)),
       options_(options),
       feedback_(options.feedback_bytes),
@@ -39,6 +39,7 @@ Engine::Engine(Members members, EngineOptions options, std::unique_ptr<Links> li
       links_(std::move(links)),
       group_(std::move(group)),
       trace_(std::move(trace)),
+      device_(std::move(device)),
       wan_peers_(plan::wan_peers(members_.topology, members_.rank)),
       rates_(members_.site_size(), members_.topology.sites()),
       operations_(kMaxOperations),
@@ -124,6 +125,7 @@ bool Engine::step(TimeNs now) {
     for (int peer = 0; peer < group_->size(); ++peer)
       if (peer != group_->rank()) moved |= drain_control(peer);
   }
+  if (device_) moved |= progress_device();
   check_health(now);
   if (!failed()) {
     if (group_ && links_) moved |= tell_rates();
@@ -151,6 +153,7 @@ TimeNs Engine::next_event() const {
     // A deadline that has passed is held for a moment, see check_deadlines().
     if (!operation.finished) next = std::min(next, std::max(operation.request->deadline, now_ + 10 * kMillisecond));
   }
+  if (device_ && (device_->busy() || has_calls())) next = std::min(next, device_->next_event(now_));
   if (leaving_ != Leaving::No) next = std::min({next, leave_deadline_, now_ + 2 * kMillisecond});
   if (telling_) next = std::min(next, now_ + kMillisecond);
   return next;
@@ -171,7 +174,8 @@ EngineStats Engine::count() const {
   EngineStats stats = counters_;
   stats.empty_paths = !wan_peers_.empty();
   stats.delivery_rate = wan_peers_.empty() ? 0 : std::numeric_limits<double>::infinity();
-  stats.memory_bytes = feedback_.peak_bytes() + blobs_->memory_bytes() + (group_ ? group_->memory_bytes() : 0) + (trace_ ? trace_->memory_bytes() : 0);
+  stats.memory_bytes = feedback_.peak_bytes() + blobs_->memory_bytes() + (group_ ? group_->memory_bytes() : 0) + (trace_ ? trace_->memory_bytes() : 0) +
+                       (device_ ? device_->memory_bytes() : 0);
   if (links_) {
     stats.memory_bytes += links_->memory_bytes();
     stats.dropped_frames += links_->dropped();

@@ -21,6 +21,7 @@
 #include "engine/site_rates.h"
 #include "engine/trace.h"
 #include "site/group.h"
+#include "site/nccl/nccl_group.h"
 #include "wire/announcement.h"
 
 namespace longhaul::engine {
@@ -44,9 +45,9 @@ struct EngineStats {
 class Engine final : private LinkEvents {
  public:
   /// `links` may be null (nobody to reach through a transport); `group` may be null in a site of one rank.
-  /// `trace`: null for none.
+  /// `trace`: null for none. `device`: null on a host communicator; calls on host memory are possible beside it.
   Engine(Members members, EngineOptions options, std::unique_ptr<Links> links, std::unique_ptr<site::Group> group,
-         std::unique_ptr<Trace> trace = nullptr);
+         std::unique_ptr<Trace> trace = nullptr, std::unique_ptr<site::NcclGroup> device = nullptr);
   ~Engine() override;
 
   // -- any thread
@@ -66,6 +67,8 @@ class Engine final : private LinkEvents {
   Status failure() const;
   bool failed() const { return failed_.load(std::memory_order_acquire); }
   EngineStats stats() const;
+  /// Calls on device memory can run; false also where the engine has failed, or has no device.
+  bool device_ready() const { return device_ready_.load(std::memory_order_acquire); }
 
   // -- the engine's thread
   bool step(TimeNs now);
@@ -120,6 +123,15 @@ class Engine final : private LinkEvents {
   bool on_result(int peer, const site::Received& received, bool* consumed);
   void handle_control(int rank, bool in_site, const wire::Message& message, ConstBytes payload);
 
+  // engine_device.cpp
+  bool progress_device();
+  bool enter(Operation* operation);
+  bool may_start(const Operation& operation) const;
+  void stage(ChunkRun* run);
+  bool distribute_staged(ChunkRun* run);
+  bool on_ready(int peer, ChunkRun& run, const site::Received& received);
+  void end_device(bool destroyed);
+
   // engine_rates.cpp
   void believe_rates();
   bool tell_rates();
@@ -151,6 +163,7 @@ class Engine final : private LinkEvents {
   std::unique_ptr<Links> links_;
   std::unique_ptr<site::Group> group_;
   std::unique_ptr<Trace> trace_;
+  std::unique_ptr<site::NcclGroup> device_;
   std::vector<int> wan_peers_;
 
   SiteRates rates_;
@@ -198,6 +211,7 @@ class Engine final : private LinkEvents {
   EngineStats published_;
   std::atomic<bool> commands_pending_{false};
   std::atomic<bool> failed_{false};
+  std::atomic<bool> device_ready_{false};
 };
 
 }  // namespace longhaul::engine

@@ -93,12 +93,15 @@ void Engine::activate(Request* request) {
   operation.wan_heard = 0;
   operation.heard.assign(operation.heard.size(), false);
   operation.finished = false;
+  operation.ticket = request->ticket;
+  operation.entered = !request->ticket;
   if (trace_) operation.begun = steady_now();
   take_early(operation, nullptr);
 }
 
 /// Says how this rank was called: to its site at once, to its WAN peers once the site agrees.
 void Engine::agree(Operation* operation) {
+  if (operation->finished || (!operation->entered && !enter(operation))) return;
   const int others = members_.site_size() - 1;
   const wire::Message message{.kind = wire::kAnnounce,
                               .chunk = 0,
@@ -151,7 +154,7 @@ bool Engine::complete_finished() {
     Operation& operation = *find(s);
     if (operation.finished || operation.chunks_done < operation.plan->chunk_count()) continue;
     if (operation.site_heard < members_.site_size() - 1 || operation.wan_heard < wan_peers_.size()) continue;
-    if (operation.next_wan_announcement < wan_peers_.size()) continue;
+    if (operation.next_site_announcement < members_.site_size() || operation.next_wan_announcement < wan_peers_.size()) continue;
     if (operation.request->call.collective == plan::Collective::Finalize && s > first_operation_) continue;
     operation.finished = true;
     if (trace_) trace(operation);
@@ -164,6 +167,7 @@ bool Engine::complete_finished() {
     moved = true;
   }
   while (first_operation_ < next_operation_ && find(first_operation_)->finished) {
+    if (const auto ticket = find(first_operation_)->ticket) device_->turnstile().leave(*ticket);
     ++first_operation_;
     const std::lock_guard lock(mutex_);
     if (commands_head_ < commands_.size()) commands_pending_.store(true, std::memory_order_release);

@@ -10,12 +10,13 @@ bool Engine::start_chunks() {
   for (std::uint64_t s = first_operation_; s < next_operation_; ++s) {
     Operation& operation = *find(s);
     while (operation.chunks_started < operation.plan->chunk_count()) {
-      if (next_chunk_ - first_chunk_ == kMaxChunks) return moved;
+      if (next_chunk_ - first_chunk_ == kMaxChunks || !may_start(operation)) return moved;
       // What the call before lost must be known.
       if (FeedbackState* feedback = operation.request->feedback; feedback && !feedback->take_turn(operation.request)) return moved;
       LH_CHECK(next_chunk_ == operation.first_chunk + operation.chunks_started);
       ChunkRun& run = run_at(next_chunk_);
       work_.start(&run, &operation, operation.chunks_started++);
+      if (operation.ticket) stage(&run);
       run.marks = {};
       mark(&run, Mark::Begun);
       ++next_chunk_;
@@ -32,6 +33,7 @@ bool Engine::collect_chunks() {
   for (; collect_next_ < next_chunk_ && !failed(); ++collect_next_) {
     ChunkRun& run = run_at(collect_next_);
     if (run.stage != Stage::Collect) continue;  // nothing to contribute here
+    if (run.staged && !device_->collected(*run.staged)) return moved;
     const site::Collected collected = work_.collect(&run, group_.get());
     if (collected == site::Collected::Mismatch) {
       // The announcement of that call says more, and was sent before its data.
@@ -69,7 +71,9 @@ bool Engine::advance(ChunkRun* run) {
       moved = true;
     }
   }
-  if (run->stage == Stage::Distribute) {
+  if (run->stage == Stage::Distribute && run->staged) {
+    moved |= distribute_staged(run);
+  } else if (run->stage == Stage::Distribute) {
     const bool alone = run->operation->plan->group_size(members_.site()) == 1;
     const bool sent = alone || !run->chunk.to(members_.site()) || group_->send_result(run->task, run->result, &run->next_result);
     if (sent && run->results_missing == 0) {
@@ -110,6 +114,8 @@ void Engine::finish_if_done(ChunkRun* run) {
   if (trace_) trace(*run);
   run->stage = Stage::Done;
   run->result_slot = {};
+  if (run->staged) device_->give_back(run->staged);
+  run->staged = nullptr;
   ++run->operation->chunks_done;
   while (first_chunk_ < next_chunk_ && run_at(first_chunk_).stage == Stage::Done) ++first_chunk_;
   if (collect_next_ < first_chunk_) collect_next_ = first_chunk_;

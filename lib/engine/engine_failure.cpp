@@ -25,6 +25,7 @@ void Engine::fail(Status status, const std::string& notice, lhResult_t notice_co
   const bool destroyed = leaving_ != Leaving::No;
   if (options_.warn && !destroyed && status.code() != lhAborted)
     log_warn(members_.who(members_.rank) + ": " + lhGetErrorString(status.code()) + ": " + status.text());
+  if (device_) end_device(destroyed);
   std::vector<Request*> pending;
   {
     const std::lock_guard lock(mutex_);
@@ -100,6 +101,7 @@ void Engine::check_health(TimeNs) {
     if (link::Session* session = links_ ? links_->session(rank) : nullptr; session && !session->failure().ok())
       return fail(session->failure());
   }
+  if (device_ && !device_->health().ok()) return fail(device_->health());
   if (links_ && !links_->refusal().ok() && next_operation_ > first_operation_) return fail(links_->refusal());
 }
 
@@ -159,6 +161,7 @@ void Engine::continue_leaving(TimeNs now) {
 
 /// Peers that have said goodbye need nothing more; a short linger still lets our own goodbye reach them.
 bool Engine::flushed(TimeNs now) {
+  if (device_ && !device_->closed(now)) return false;
   for (int rank = 0; rank < members_.topology.ranks(); ++rank) {
     const bool gone = goodbye_after_[static_cast<std::size_t>(rank)] != kStays && now >= linger_until_;
     if (site::Channel* way = channel(rank); way && !way->flushed() && way->health().ok() && !gone) return false;

@@ -156,6 +156,7 @@ bool Engine::on_result(int peer, const site::Received& received, bool* consumed)
     *consumed = message.operation < first_operation_;
     return *consumed;
   }
+  if (run->staged) return on_ready(peer, *run, received);
   const Range expected = intersect(run->parts[static_cast<std::size_t>(peer)], run->want);
   const std::size_t element = run->operation->plan->element_bytes();
   if (expected.empty() || message.begin != expected.begin || received.payload.size() != expected.count() * element ||

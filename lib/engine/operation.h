@@ -29,6 +29,10 @@ struct Operation {
   std::size_t wan_heard = 0;
   std::vector<bool> heard;  // by global rank
 
+  // Calls on device memory: the user's stream has come to it, and later goes on with it.
+  std::optional<std::uint32_t> ticket;
+  bool entered = true;
+
   TimeNs begun = 0;  ///< only where there is a trace
   bool finished = false;  // the request was completed
 };

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <optional>
 #include <utility>
 
 #include "base/clock.h"
@@ -20,14 +21,23 @@ struct Request {
   std::byte* recv = nullptr;
   TimeNs deadline = kNever;
   FeedbackState* feedback = nullptr;  ///< of a call with error feedback: Engine::use_feedback()
+  std::optional<std::uint32_t> ticket;  ///< of device::Turnstile: the buffers are device memory; none: host memory
+  void (*detached)(void* owner) = nullptr;  ///< nobody waits: called instead, once done
+  void* owner = nullptr;
   bool counted = true;  ///< false: the library's own (bring-up, finalisation), not in the statistics
 
   Status result;  ///< valid once done
   std::atomic<std::uint32_t> done{0};
 
+  /// The call ends, or never begins: its error feedback is for others again.
+  void leave_feedback(bool keep) {
+    if (feedback) std::exchange(feedback, nullptr)->end(this, keep);
+  }
+
   void complete(Status status) {
-    if (feedback) std::exchange(feedback, nullptr)->end(this, status.ok());
+    leave_feedback(status.ok());
     result = std::move(status);
+    if (detached) return detached(owner);
     done.store(1, std::memory_order_release);
     done.notify_all();
   }

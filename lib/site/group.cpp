@@ -66,6 +66,12 @@ bool Group::send_result(const ChunkTask& task, const std::byte* part, int* next)
   return true;
 }
 
+bool Group::send_ready(const ChunkTask& task, int* next) {
+  for (; *next < size() - 1; ++*next)
+    if (!channel((rank_ + 1 + *next) % size()).send(Lane::Distribute, labelled(task, kResult, 0), {})) return false;
+  return true;
+}
+
 Collected Group::find_sources(const ChunkTask& task) {
   const Range& part = task.parts[static_cast<std::size_t>(rank_)];
   bool waiting = false;

@@ -59,6 +59,9 @@ class Group {
   /// wants some of it. *next as above.
   bool send_result(const ChunkTask& task, const std::byte* part, int* next);
 
+  /// Instead of a part, where parts do not travel through channels: says to every other rank that this rank's part is finished.
+  bool send_ready(const ChunkTask& task, int* next);
+
   /// Runs progress() of every channel.
   bool progress(TimeNs now);
   bool arm();

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "site/nccl/nccl_group.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "base/log.h"
+
+namespace longhaul::site {
+namespace {
+
+constexpr TimeNs kCheckEvery = 20 * kMillisecond;
+constexpr TimeNs kLongestClose = 2 * kSecond;
+/// A GPU that has not come to an end of aborted work after this long hangs.
+constexpr TimeNs kLongestDrain = kSecond;
+/// A copy or a reduction of one chunk takes tens of microseconds; what takes longer can be noticed a little later.
+constexpr TimeNs kShortestNap = 20 * kMicrosecond, kLongestNap = 500 * kMicrosecond;
+constexpr TimeNs kNapShare = 8;
+
+}  // namespace
+
+NcclGroup::NcclGroup(std::shared_ptr<const device::Gpu> gpu, NcclParts parts, device::Stream collecting, device::Stream distributing)
+    : gpu_(std::move(gpu)),
+      parts_(std::move(parts)),
+      collecting_(std::move(collecting)),
+      distributing_(std::move(distributing)),
+      issues_(parts_.staging->slots().size()) {}
+
+Result<std::unique_ptr<NcclGroup>> NcclGroup::make(const std::shared_ptr<const device::Gpu>& gpu, NcclParts parts) {
+  const device::Current current(*gpu);
+  if (!current.status().ok()) return current.status();
+  auto collecting = device::Stream::make(gpu);
+  if (!collecting.ok()) return collecting.take_status();
+  auto distributing = device::Stream::make(gpu);
+  if (!distributing.ok()) return distributing.take_status();
+  struct Made : NcclGroup {
+    Made(std::shared_ptr<const device::Gpu> on, NcclParts of, device::Stream a, device::Stream b)
+        : NcclGroup(std::move(on), std::move(of), std::move(a), std::move(b)) {}
+  };
+  return std::unique_ptr<NcclGroup>(std::make_unique<Made>(gpu, std::move(parts), std::move(*collecting), std::move(*distributing)));
+}
+
+NcclGroup::~NcclGroup() {
+  if (state_ != State::Stopped) stop();
+  // Members are destroyed behind this; the context has to stay current for them.
+  const device::Current current(*gpu_);
+  parts_.collecting.reset();
+  parts_.distributing.reset();
+  const device::Stream a(std::move(collecting_)), b(std::move(distributing_));
+  parts_.staging.reset();
+}
+
+Slot* NcclGroup::start(const DeviceTask& task) {
+  Slot* slot = parts_.staging->take();
+  issues_[next_issue_++ % issues_.size()] = {.task = task, .slot = slot, .step = Step::Collect};
+  return slot;
+}
+
+/// One communicator after the other: two that are being connected at once may wait for each other.
+void NcclGroup::connect() {
+  if (!parts_.collecting) {
+    state_ = State::Ready;
+    return;
+  }
+  if (!connecting_) {
+    connecting_ = parts_.collecting.get();
+    parts_.start(connecting_);
+  } else if (connecting_->busy() || !take_trouble()) {
+    return;
+  } else if (connecting_ == parts_.collecting.get()) {
+    connecting_ = parts_.distributing.get();
+    parts_.start(connecting_);
+  } else {
+    state_ = State::Ready;
+  }
+}
+
+bool NcclGroup::take_trouble() {
+  for (const NcclComm* half : {parts_.collecting.get(), parts_.distributing.get()})
+    if (half && trouble_.ok()) trouble_ = half->failure();
+  return trouble_.ok();
+}
+
+bool NcclGroup::progress(TimeNs now) {
+  if (!trouble_.ok() || (state_ != State::Connecting && state_ != State::Ready)) return false;
+  const device::Current current(*gpu_);
+  if (trouble_ = current.status(); !trouble_.ok()) return false;
+  check_health(now);
+  if (state_ == State::Connecting) {
+    connect();
+    return state_ == State::Ready;
+  }
+  bool moved = false;
+  while (first_issue_ < next_issue_ && take_trouble() && advance(&issues_[first_issue_ % issues_.size()])) moved = true;
+  take_trouble();
+  if (moved) last_moved_ = now;
+  return moved;
+}
+
+/// One step of the oldest chunk that is not in the streams as a whole. False: not possible yet, or failed.
+bool NcclGroup::advance(Issue* issue) {
+  NcclComm* collecting = parts_.collecting.get();
+  NcclComm* distributing = parts_.distributing.get();
+  switch (issue->step) {
+    case Step::Collect:
+      if (issue->task.contributes && !collect(issue->task, collecting, collecting_, issue->slot->on_device, &trouble_)) return false;
+      issue->step = Step::Stage;
+      return true;
+    case Step::Stage:  // behind the collection, which may not be in the stream yet
+      if (collecting && collecting->busy()) return false;
+      if (!take_trouble() || !stage(*issue)) return false;
+      issue->step = Step::Distribute;
+      return true;
+    case Step::Distribute:
+      if (issue->task.wanted && !deliver(*issue)) return false;
+      issue->step = Step::Finish;
+      return true;
+    case Step::Finish:
+      if (distributing && distributing->busy()) return false;
+      if (!take_trouble()) return false;
+      trouble_ = distributing_.write(issue->slot->distributed, issue->slot->turn);
+      issue->slot->issued = true;
+      ++first_issue_;
+      return trouble_.ok();
+  }
+  return false;
+}
+
+bool NcclGroup::stage(const Issue& issue) {
+  if (!issue.task.contributes) return true;
+  const std::size_t bytes = issue.task.bytes(issue.task.part().count());
+  if (bytes > 0) trouble_ = collecting_.copy(issue.slot->in, collected_at(issue.task, issue.slot->on_device), bytes);
+  if (trouble_.ok()) trouble_ = collecting_.write(issue.slot->collected, issue.slot->turn);
+  return trouble_.ok();
+}
+
+bool NcclGroup::deliver(const Issue& issue) {
+  trouble_ = distributing_.wait(issue.slot->finished, issue.slot->turn);
+  const std::size_t bytes = issue.task.bytes(issue.task.part().count());
+  if (trouble_.ok() && bytes > 0) trouble_ = distributing_.copy(delivered_at(issue.task, issue.slot->on_device), issue.slot->out, bytes);
+  return trouble_.ok() && distribute(issue.task, parts_.distributing.get(), distributing_, issue.slot->on_device, &trouble_);
+}
+
+/// What goes wrong on the GPU after a call was issued is found only by asking.
+void NcclGroup::check_health(TimeNs now) {
+  if (now - last_check_ < kCheckEvery) return;
+  last_check_ = now;
+  for (const device::Stream* stream : {&collecting_, &distributing_})
+    if (auto idle = stream->idle(); !idle.ok() && trouble_.ok()) trouble_ = idle.take_status();
+  if (state_ != State::Ready) return;
+  for (NcclComm* half : {parts_.collecting.get(), parts_.distributing.get()})
+    if (half) half->look_for_failure();
+  take_trouble();
+}
+
+TimeNs NcclGroup::next_event(TimeNs now) const {
+  return now + std::clamp((now - last_moved_) / kNapShare, kShortestNap, kLongestNap);
+}
+
+void NcclGroup::close(TimeNs now) {
+  if (state_ != State::Ready || busy()) return stop();
+  const device::Current current(*gpu_);
+  state_ = State::Closing;
+  closing_until_ = now + kLongestClose;
+  for (NcclComm* half : {parts_.collecting.get(), parts_.distributing.get()})
+    if (half) half->finalize();
+}
+
+bool NcclGroup::closed(TimeNs now) {
+  if (state_ != State::Closing) return true;
+  const device::Current current(*gpu_);
+  const bool late = now >= closing_until_;
+  bool all = true;
+  for (NcclComm* half : {parts_.collecting.get(), parts_.distributing.get()}) {
+    if (half && late) half->cut();
+    if (half && !half->closed()) all = false;
+  }
+  if (all) state_ = State::Stopped;
+  return all;
+}
+
+bool NcclGroup::streams_idle() {
+  for (const device::Stream* stream : {&collecting_, &distributing_})
+    if (const auto idle = stream->idle(); idle.ok() && !*idle) return false;
+  return true;  // a stream in error does nothing any more
+}
+
+void NcclGroup::stop() {
+  if (state_ == State::Stopped) return;
+  state_ = State::Stopped;
+  const device::Current current(*gpu_);
+  for (const Slot& slot : parts_.staging->slots()) device::write_word(slot.finished, slot.turn + device::kPoison);
+  for (NcclComm* half : {parts_.collecting.get(), parts_.distributing.get()})
+    if (half) half->cut();
+  const TimeNs deadline = steady_now() + kLongestDrain;
+  while (!streams_idle() && steady_now() < deadline) std::this_thread::yield();
+  if (streams_idle()) return;
+  log_warn(fmt::format("GPU {} does not answer: {} bytes of staging stay allocated", gpu_->device(), memory_bytes()));
+  parts_.staging->abandon();
+}
+
+}  // namespace longhaul::site

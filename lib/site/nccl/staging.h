@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Staging: the memory between a GPU and the WAN, bounded and allocated once. A slot serves one chunk at a time: pinned memory for
+// this rank's part on its way out of the GPU and for the finished part on its way back, a part's worth of GPU memory, and
+// three words by which the library's streams and the engine hand the slot to each other.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "device/owned.h"
+#include "device/words.h"
+
+namespace longhaul::site {
+
+struct Slot {
+  std::byte* in = nullptr;        ///< pinned: what was collected
+  std::byte* out = nullptr;       ///< pinned: what is distributed
+  std::byte* on_device = nullptr; ///< of the GPU
+  std::uint32_t* collected = nullptr;    ///< written by the collecting stream: `in` is complete
+  std::uint32_t* finished = nullptr;     ///< written by the host: `out` is complete at all ranks of the site
+  std::uint32_t* distributed = nullptr;  ///< written by the distributing stream: the user's memory is complete
+  std::uint32_t turn = 0;                ///< what the words are compared with: how often the slot was used
+  bool issued = false;                   ///< everything of this turn is in the streams
+};
+
+class Staging {
+ public:
+  /// As many slots as fit in `bytes` of pinned memory, at least two. The GPU's context is current.
+  static Result<std::unique_ptr<Staging>> make(const std::shared_ptr<const device::Gpu>& gpu, std::size_t slot_bytes, std::size_t bytes,
+                                               std::size_t most_slots);
+
+  /// Null where all are in use.
+  Slot* take();
+  void give_back(Slot* slot) { free_.push_back(slot); }
+  bool empty() const { return free_.empty(); }
+  bool all_free() const { return free_.size() == slots_.size(); }
+  std::span<Slot> slots() { return slots_; }
+  std::size_t memory_bytes() const { return memory_bytes_; }
+  void abandon();
+
+ private:
+  Staging(device::Pinned pinned, device::Memory memory, device::Pinned words);
+
+  device::Pinned pinned_;
+  device::Memory memory_;
+  device::Pinned words_;
+  std::size_t memory_bytes_ = 0;
+  std::vector<Slot> slots_;
+  std::vector<Slot*> free_;
+};
+
+}  // namespace longhaul::site
