@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "codec/plugin.h"
 #include "config/config.h"
 #include "engine/runner.h"
 
@@ -32,6 +33,7 @@ struct lhComm {
   longhaul::engine::Members members{longhaul::plan::Topology({}), {}, 0};
   longhaul::config::Wan wan;
   double link_rate = 0;  // bits a second of a link each way, as known at bring-up; 0: not known
+  longhaul::codec::Plugins plugins;  // before the runner, whose thread calls them
   std::unique_ptr<longhaul::engine::Runner> runner;
   std::shared_ptr<longhaul::api::RequestPool> requests;
 

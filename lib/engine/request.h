@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "codec/codec.h"
 #include "engine/feedback.h"
 #include "plan/call.h"
 
@@ -19,6 +20,7 @@ struct Request {
   const std::byte* send = nullptr;
   std::byte* recv = nullptr;
   TimeNs deadline = kNever;
+  const codec::Codec* plugin = nullptr;  ///< the codec of call.codec, where that is no codec of the table
   FeedbackState* feedback = nullptr;  ///< of a call with error feedback: Engine::use_feedback()
   bool counted = true;  ///< false: the library's own (bring-up, finalisation), not in the statistics
 
