@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Removes one protocol check at a time and expects the simulator to notice.
+"""Removes one protocol check at a time and expects the simulator to notice; changes the codecs' arithmetic and expects the unit tests to.
 
 tools/mutants.py --build build/release [--schedules 400] [--only NAME]
 
-Each mutant is a text replacement in one source file, compiled into a copy of sim_tests next to the build. A mutant that survives
-means that the check is not tested, or not needed: exit status 1.
+Each mutant is a text replacement in one source file, compiled into a copy of sim_tests (of unit_tests for the codecs) next to the build. A
+mutant that survives means that the check is not tested, or not needed: exit status 1.
 """
 import argparse
 import json
@@ -16,6 +16,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True
+import mutants_of_codecs as codecs  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # Duplicate frames are stopped twice, by the receive window and by the chunk they belong to, so no single mutant shows them.
@@ -24,9 +27,9 @@ MUTANTS = [
     ("trust damaged frames", "lib/wire/frame.cpp",
      "reader.u64() != checksum(header, payload)", "(reader.u64(), false)", None),
     ("never time out", "lib/link/send_window.cpp",
-     "    flow_of(record).stalled = true;\n    mark_lost(&record, now);\n", "    (void)late;\n", None),
+     "    flow_of(record).stalled_until = now + timeout;\n    mark_lost(&record);\n", "", None),
     ("forget what a broken stream carried", "lib/link/session_streams.cpp",
-     "  if (s.state == Stream::State::Up) window_.stream_lost(stream, now);\n  s.state = Stream::State::Down;",
+     "  if (s.state == Stream::State::Up) window_.stream_lost(stream);\n  s.state = Stream::State::Down;",
      "  s.state = Stream::State::Down;", None),
     ("never dial again", "lib/link/session_streams.cpp",
      "static_cast<int>(i) < wanted_streams() && s.state == Stream::State::Down && now",
@@ -66,9 +69,9 @@ def compile_commands(build):
     return {str(pathlib.Path(entry["file"]).resolve()): entry for entry in json.load(open(build / "compile_commands.json"))}
 
 
-def link_command(build):
-    lines = subprocess.run(["ninja", "-C", str(build), "-t", "commands", "sim_tests"], capture_output=True, text=True, check=True)
-    command = [line for line in lines.stdout.splitlines() if " -o bin/sim_tests" in line][-1]
+def link_command(build, program):
+    lines = subprocess.run(["ninja", "-C", str(build), "-t", "commands", program], capture_output=True, text=True, check=True)
+    command = [line for line in lines.stdout.splitlines() if f" -o bin/{program}" in line][-1]
     return command.split("&&")[1].strip() if command.startswith(":") else command
 
 
@@ -88,13 +91,13 @@ def build_mutant(build, commands, link, mutant, work):
         words[words.index("-o") + 1] = str(target)
         if source == file:
             words[words.index("-c") + 1] = str(patched)
-        words.insert(words.index("-c"), f"-I{work / 'lib'}")
-        # The patched header must win, so its folder comes before all others.
-        words = [words[0]] + ([words[1]] if "ccache" in words[0] else []) + [f"-I{work / 'lib'}"] + words[(2 if "ccache" in words[0] else 1):]
-        words = [word for word in words if word not in ("-Werror", "-O3")] + ["-O1", "-w"]
+        # The patched header must win, so its folders come before all others.
+        compiler = 2 if "ccache" in words[0] else 1
+        words = words[:compiler] + [f"-I{work / 'lib'}", f"-I{work}"] + words[compiler:]
+        words = [word for word in words if word not in ("-Werror", "-O3")] + ["-O1", "-w", codecs.FEWER_TARGETS]
         subprocess.run(words, cwd=entry["directory"], check=True)
         objects.append(str(target))
-    program = work / "sim_tests"
+    program = work / "tests"
     words = shlex.split(link)
     words[words.index("-o") + 1] = str(program)
     first = next(i for i, word in enumerate(words) if word.endswith(".o"))
@@ -102,10 +105,19 @@ def build_mutant(build, commands, link, mutant, work):
     return program
 
 
-def survives(program, schedules):
+def survives(program, filters, schedules):
     environment = dict(os.environ, LH_SIM_SCHEDULES=str(schedules))
+    how = ""
+    for tests in filters:
+        survived, how = passes([str(program), tests, "-a"], environment)
+        if not survived:
+            return False, how
+    return True, how
+
+
+def passes(command, environment):
     try:
-        done = subprocess.run([str(program), "~*replays*", "-a"], env=environment, capture_output=True, timeout=60, text=True)
+        done = subprocess.run(command, env=environment, capture_output=True, timeout=120, text=True)
     except subprocess.TimeoutExpired:
         return False, "did not end"
     lines = [line.strip() for line in done.stdout.splitlines() if line.strip().startswith(('"', "seed", "SIG"))]
@@ -119,12 +131,13 @@ def main():
     parser.add_argument("--only", help="run mutants whose name contains this")
     arguments = parser.parse_args()
     build = arguments.build.resolve()
-    commands, link = compile_commands(build), link_command(build)
-    alive = []
-    chosen = [m for m in MUTANTS if not arguments.only or arguments.only in m[0]]
-    for mutant in chosen:
+    commands, alive = compile_commands(build), []
+    all_mutants = [(m, "sim_tests", ["~*replays*"]) for m in MUTANTS] + [(m, "unit_tests", codecs.FILTERS) for m in codecs.MUTANTS]
+    chosen = [m for m in all_mutants if not arguments.only or arguments.only in m[0][0]]
+    for mutant, tests, filters in chosen:
+        link = link_command(build, tests)
         with tempfile.TemporaryDirectory() as work:
-            survived, how = survives(build_mutant(build, commands, link, mutant, pathlib.Path(work)), arguments.schedules)
+            survived, how = survives(build_mutant(build, commands, link, mutant, pathlib.Path(work)), filters, arguments.schedules)
         print(f"{'SURVIVED' if survived else 'killed  '}  {mutant[0]}: {how}", flush=True)
         if survived:
             alive.append(mutant[0])

@@ -16,12 +16,21 @@ class Failure : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// What crosses the WAN.
-enum class Codec { None, Bf16, I8 };
+/// What crosses the WAN; "Fed": with error feedback.
+enum class Codec { None, Bf16, I8, R4, F4, R2, Lossless, R4Fed, F4Fed, R2Fed };
 
-inline const char* name_of(Codec codec) { return codec == Codec::None ? "none" : codec == Codec::Bf16 ? "bf16" : "i8"; }
-/// Bits the codec needs for one fp32 value.
-inline double bits_of(Codec codec) { return codec == Codec::None ? 32 : codec == Codec::Bf16 ? 16 : 8.125; }
+struct CodecRow {
+  Codec codec;
+  const char* name;
+  double bits;  ///< that the codec needs for one fp32 value; of lossless about
+};
+constexpr CodecRow kCodecs[] = {
+    {Codec::None, "none", 32},     {Codec::Bf16, "bf16", 16},       {Codec::I8, "i8", 8.125},       {Codec::R4, "r4", 4.0625},     {Codec::F4, "f4", 4.5},
+    {Codec::R2, "r2", 2.015625},   {Codec::Lossless, "lossless", 27}, {Codec::R4Fed, "r4+ef", 4.0625}, {Codec::F4Fed, "f4+ef", 4.5}, {Codec::R2Fed, "r2+ef", 2.015625},
+};
+
+inline const char* name_of(Codec codec) { return kCodecs[static_cast<std::size_t>(codec)].name; }
+inline double bits_of(Codec codec) { return kCodecs[static_cast<std::size_t>(codec)].bits; }
 
 /// This rank's WAN traffic so far.
 struct Traffic {
@@ -50,6 +59,8 @@ class Communicator {
   /// all[rank] = that rank's `bytes` bytes.
   virtual void all_gather(const void* mine, void* all, std::size_t bytes) = 0;
   virtual void barrier() = 0;
+  /// Error feedback begins anew.
+  virtual void forget_feedback() {}
   virtual Traffic traffic() = 0;
 };
 

@@ -11,17 +11,28 @@ lhCodec_t to_longhaul(Codec codec) {
       return lhCodecBf16;
     case Codec::I8:
       return lhCodecI8;
+    case Codec::R4:
+    case Codec::R4Fed:
+      return lhCodecR4;
+    case Codec::F4:
+    case Codec::F4Fed:
+      return lhCodecF4;
+    case Codec::R2:
+    case Codec::R2Fed:
+      return lhCodecR2;
+    case Codec::Lossless:
+      return lhCodecLossless;
     case Codec::None:
       break;
   }
   return lhCodecNone;
 }
 
+bool is_fed(Codec codec) { return codec == Codec::R4Fed || codec == Codec::F4Fed || codec == Codec::R2Fed; }
+
 }  // namespace
 
-LonghaulCommunicator::LonghaulCommunicator(MPI_Comm site) {
-  const lhConfig_t config = LH_CONFIG_INITIALIZER;
-  check(lhCommInitMPI(&comm_, site, &config), "connect the sites");
+LonghaulCommunicator::LonghaulCommunicator(lhComm_t comm) : comm_(comm) {
   check(lhCommUserRank(comm_, &place_.rank), "ask for the rank");
   check(lhCommCount(comm_, &place_.ranks), "ask for the number of ranks");
   check(lhCommSite(comm_, &place_.site), "ask for the site");
@@ -38,6 +49,7 @@ void LonghaulCommunicator::start_average(const float* send, float* recv, std::si
   lhCallConfig_t options = LH_CALL_CONFIG_INITIALIZER;
   options.codec = to_longhaul(codec);
   options.tag = tag;
+  options.errorFeedback = is_fed(codec) ? 1 : 0;
   start(send, recv, count, lhAvg, options);
 }
 
@@ -68,6 +80,8 @@ void LonghaulCommunicator::all_gather(const void* mine, void* all, std::size_t b
 }
 
 void LonghaulCommunicator::barrier() { check(lhBarrier(comm_, nullptr), "wait for the other ranks"); }
+
+void LonghaulCommunicator::forget_feedback() { check(lhCommFeedbackReset(comm_, 0), "forget what codecs lost"); }
 
 Traffic LonghaulCommunicator::traffic() {
   lhStats_t stats = LH_STATS_INITIALIZER;

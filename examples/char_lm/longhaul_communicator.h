@@ -3,7 +3,7 @@
 // environment (LONGHAUL_CONFIG, LONGHAUL_SITE). This file and its .cpp are what a program of yours would have to write.
 #pragma once
 
-#include <longhaul/mpi.h>
+#include <longhaul/longhaul.h>
 
 #include <vector>
 
@@ -13,8 +13,8 @@ namespace char_lm {
 
 class LonghaulCommunicator final : public Communicator {
  public:
-  /// Returns when all ranks of all sites are connected.
-  explicit LonghaulCommunicator(MPI_Comm site);
+  /// Takes the handle over; throws Failure where it is not connected.
+  explicit LonghaulCommunicator(lhComm_t comm);
   ~LonghaulCommunicator() override;
   LonghaulCommunicator(const LonghaulCommunicator&) = delete;  // owns a handle
   LonghaulCommunicator& operator=(const LonghaulCommunicator&) = delete;
@@ -25,6 +25,7 @@ class LonghaulCommunicator final : public Communicator {
   void wait_all() override;
   void all_gather(const void* mine, void* all, std::size_t bytes) override;
   void barrier() override;
+  void forget_feedback() override;
   Traffic traffic() override;
   /// Waits for everybody; call it at the end of a run that went well.
   void finalize();

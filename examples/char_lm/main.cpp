@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <longhaul/mpi.h>
+#include <string>
 
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -64,6 +66,14 @@ bool train_all(LonghaulCommunicator& communicator, const Options& options) {
   return std::all_of(runs.begin(), runs.end(), [](const RunResult& run) { return run.identical(); });
 }
 
+lhComm_t connect_sites() {
+  const lhConfig_t config = LH_CONFIG_INITIALIZER;
+  lhComm_t comm = nullptr;
+  const lhResult_t result = lhCommInitMPI(&comm, MPI_COMM_WORLD, &config);
+  if (result == lhSuccess) return comm;
+  throw Failure(std::string("cannot connect the sites: ") + lhGetErrorString(result) + ": " + lhGetLastError(nullptr));
+}
+
 int run(int argc, char** argv) {
   int mpi_rank = 0;
   MPI_Comm_rank(MPI_COMM_WORLD, &mpi_rank);
@@ -71,7 +81,7 @@ int run(int argc, char** argv) {
   const std::optional<Options> options = parse_options(argc, argv, mpi_rank == 0, &exit_code);
   if (!options) return exit_code;
   try {
-    LonghaulCommunicator communicator(MPI_COMM_WORLD);
+    LonghaulCommunicator communicator(connect_sites());
     return train_all(communicator, *options) ? 0 : 1;
   } catch (const std::exception& problem) {
     const char* site = std::getenv("LONGHAUL_SITE");

@@ -11,14 +11,15 @@ std::optional<Options> parse_options(int argc, char** argv, bool speak, int* exi
   Options options;
   CLI::App app("Trains a small character language model data-parallel over all ranks of all sites, once a codec.",
                "longhaul_char_lm");
-  const std::map<std::string, Codec> codecs{{"none", Codec::None}, {"bf16", Codec::Bf16}, {"i8", Codec::I8}};
+  std::map<std::string, Codec> codecs;
+  for (const CodecRow& row : kCodecs) codecs[row.name] = row.codec;
   app.add_option("--steps", options.train.steps, "training steps a codec")->check(CLI::Range(1, 100000));
   app.add_option("--batch", options.train.batch, "examples a rank and step")->check(CLI::Range(1, 4096));
   app.add_option("--learning-rate", options.train.learning_rate, "peak rate of Adam")->check(CLI::Range(1e-6, 1.0));
   app.add_option("--seed", options.train.seed, "start of parameters and examples");
   app.add_option("--timing-rounds", options.train.timing_rounds, "all-reduces timed without computing")
       ->check(CLI::Range(1, 1000));
-  app.add_option("--codecs", options.codecs, "what to compare, e.g. none,i8")
+  app.add_option("--codecs", options.codecs, "what to compare, e.g. none,i8,r2+ef (ef: with error feedback)")
       ->delimiter(',')
       ->transform(CLI::CheckedTransformer(codecs));
   app.add_option("--text", options.texts, "text files to learn (default: licences in /usr/share/common-licenses)");

@@ -58,6 +58,7 @@ RunResult Trainer::run(Codec codec, const std::function<void(const StepView&)>& 
   RunResult result;
   result.codec = codec;
   result.gradient_values = static_cast<double>(model_.gradients().size());
+  communicator_.forget_feedback();
   communicator_.barrier();
   const Traffic before = site_traffic();
   std::vector<double> seconds;
@@ -104,6 +105,7 @@ StepView Trainer::step(Codec codec, int index, Adam& optimiser) {
   float* const gradients = model_.gradients().data();
   model_.backward([&](std::size_t bucket) {
     const Range range = model_.buckets()[bucket];
+    if (options_.on_gradient) options_.on_gradient(index + 1, range, gradients + range.offset);
     communicator_.start_average(gradients + range.offset, gradients + range.offset, range.count, codec, bucket + 1);
   });
   const Clock::time_point waiting = Clock::now();

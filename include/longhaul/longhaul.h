@@ -136,6 +136,31 @@ typedef struct lhCallConfig {
 #define LH_CALL_CONFIG_INITIALIZER \
   { sizeof(lhCallConfig_t), LH_CALL_CONFIG_MAGIC, LH_VERSION_CODE, lhCodecDefault, lhScopeDefault, 0, 0, 0 }
 
+/* A codec of the caller's own. Start from LH_CODEC_PLUGIN_INITIALIZER. The library calls it, on one thread of its own, for runs of
+ * values that belong together (at most a chunk), and holds it to what it declares: a blob of `count` values takes at most
+ * headerBytes + ceil(count / blockValues) * blockBytes. Neither function may throw, block, or call Longhaul. */
+typedef struct lhCodecPlugin {
+  size_t size;
+  unsigned magic, version;
+  const char* name;     /* 1 to 31 of a-z 0-9 - _, not a name of the library's own; like the next four equal on all ranks */
+  unsigned format;      /* a number for the format of the blobs */
+  unsigned blockValues; /* a power of two, 1 to 1024 */
+  unsigned blockBytes;  /* at most 4 * blockValues */
+  unsigned headerBytes; /* at most 32 */
+  void* context;        /* for both functions; must live as long as the communicator */
+  /* Writes a blob of `count` > 0 finite values to `blob`, which has room for `room` bytes, and its size to *bytes. `seed` is
+   * equal at all sites, another for every chunk of every call (not handed to decodeAdd: write it into the blob if needed).
+   * lhUnsupported: cannot carry these values, they are sent as bf16. Any other error ends the call. */
+  lhResult_t (*encode)(void* context, const float* values, size_t count, uint64_t seed, void* blob, size_t room, size_t* bytes);
+  /* sum[i] += decoded[i]. The same bytes must give the same bits on every rank. `blob` comes from the network: any bytes of any
+   * size within the bound; what encode cannot have written is lhDataCorrupt, and any error ends the call. */
+  lhResult_t (*decodeAdd)(void* context, const void* blob, size_t bytes, size_t count, float* sum);
+} lhCodecPlugin_t;
+
+#define LH_CODEC_PLUGIN_MAGIC 0x4c486370u
+#define LH_CODEC_PLUGIN_INITIALIZER \
+  { sizeof(lhCodecPlugin_t), LH_CODEC_PLUGIN_MAGIC, LH_VERSION_CODE, NULL, 0, 1, 4, 0, NULL, NULL, NULL }
+
 /* Counters since initialisation. Start from LH_STATS_INITIALIZER; fields this library does not know stay untouched. */
 typedef struct lhStats {
   size_t size;
@@ -224,6 +249,11 @@ LH_API lhResult_t lhBroadcast(const void* send, void* recv, size_t count, lhData
                               lhStream_t stream);
 /* Returns when every rank has called it. */
 LH_API lhResult_t lhBarrier(lhComm_t comm, lhStream_t stream);
+
+/* Adds a codec to this communicator; *codec (64 and up) is what lhCallConfig_t.codec names it by, in all-reduces. Every rank registers
+ * its codecs in the same order before the first call that names one; a call whose codecs differ between ranks is lhInvalidUsage.
+ * Does not communicate; `plugin` is copied. A codec that breaks its bounds ends the communicator with lhInternalError. */
+LH_API lhResult_t lhCommRegisterCodec(lhComm_t comm, const lhCodecPlugin_t* plugin, lhCodec_t* codec);
 
 /* Error feedback of this rank (lhCallConfig_t.errorFeedback): per tag, what the codec lost of the values that this rank
  * encoded, as of the last call with that tag that succeeded: a call that fails changes nothing. For checkpoints every

@@ -91,6 +91,7 @@ lhRequest* RequestPool::take() {
   request->request.done.store(0, std::memory_order_relaxed);
   request->request.result = {};
   request->request.counted = true;
+  request->request.plugin = nullptr;
   request->request.feedback = nullptr;
   request->request.ticket.reset();
   request->request.detached = nullptr;

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "codec/plugin.h"
 #include "config/config.h"
 #include "device/turnstile.h"
 #include "engine/runner.h"
@@ -38,6 +39,7 @@ struct lhComm {
   std::shared_ptr<longhaul::device::Turnstile> turnstile;
   std::mutex entrance;  // calls pass the turnstile and reach the engine in one order
   int device() const { return gpu ? gpu->device() : -1; }
+  longhaul::codec::Plugins plugins;  // before the runner, whose thread calls them
   std::unique_ptr<longhaul::engine::Runner> runner;
   std::shared_ptr<longhaul::api::RequestPool> requests;
 

@@ -9,11 +9,15 @@
 namespace longhaul::api {
 namespace {
 
-Status check_config(const lhCallConfig_t& config, const plan::Topology& topology) {
+Status check_config(const lhCallConfig_t& config, const plan::Topology& topology, const codec::Plugins& plugins) {
   if (config.magic != LH_CALL_CONFIG_MAGIC || config.size < sizeof(lhCallConfig_t))
     return error(lhInvalidArgument, "the call configuration is not initialised: start from LH_CALL_CONFIG_INITIALIZER");
-  if (config.codec < lhCodecDefault || config.codec > lhCodecLossless)
+  if (config.codec >= codec::kFirstPlugin && config.codec < codec::kFirstPlugin + codec::kMostPlugins) {
+    if (!plugins.find(config.codec))
+      return error(lhInvalidArgument, "codec {} is no plug-in of this communicator: lhCommRegisterCodec tells the number", static_cast<int>(config.codec));
+  } else if (config.codec < lhCodecDefault || config.codec > lhCodecLossless) {
     return error(lhInvalidArgument, "codec {} does not exist", static_cast<int>(config.codec));
+  }
   if (config.scope < lhScopeDefault || config.scope > lhScopeRail)
     return error(lhInvalidArgument, "scope {} does not exist", static_cast<int>(config.scope));
   if (config.errorFeedback != 0 && config.errorFeedback != 1) return error(lhInvalidArgument, "errorFeedback is {}: 0 or 1", config.errorFeedback);
@@ -77,7 +81,7 @@ Status prepare(const lhComm& comm, const Arguments& a, engine::Request* request)
   if (a.count > std::numeric_limits<std::size_t>::max() / 2 / element / ranks)
     return error(lhInvalidArgument, "count {} is larger than any memory", a.count);
   if (a.config)
-    if (Status status = check_config(*a.config, topology); !status.ok()) return status;
+    if (Status status = check_config(*a.config, topology, comm.plugins); !status.ok()) return status;
 
   const bool scatter = a.collective == plan::Collective::ReduceScatter, gather = a.collective == plan::Collective::AllGather;
   const bool reads = a.collective != plan::Collective::Broadcast || a.root == comm.members.rank;
@@ -100,6 +104,10 @@ Status prepare(const lhComm& comm, const Arguments& a, engine::Request* request)
                    .scope = rail ? lhScopeRail : lhScopeGlobal,
                    .root = a.root,
                    .count = a.count};
+  if (codec::Plugin* plugin = comm.plugins.find(request->call.codec)) {
+    request->plugin = &plugin->codec();
+    request->call.plugin = plugin->digest();
+  }
   request->send = static_cast<const std::byte*>(a.send);
   request->recv = static_cast<std::byte*>(a.recv);
   const unsigned timeout_ms = a.config ? a.config->timeoutMs : 0;

@@ -12,12 +12,28 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/status.h"
 #include "kernels/codecs/codec.h"
 
 namespace longhaul::codec {
 
 using kernels::Rotation;
 constexpr std::size_t kNone = kernels::kNone;
+
+/// encode() of a foreign codec: it broke its word, and trouble() says how.
+constexpr std::size_t kBroken = kNone - 1;
+
+/// A codec that is not of this library (plugin.h). Its functions are those of Codec, but may fail.
+class Foreign {
+ public:
+  virtual ~Foreign() = default;
+  virtual std::size_t most_bytes(std::size_t count) const = 0;
+  virtual std::size_t blob_bytes(ConstBytes bytes, std::size_t count) const = 0;
+  virtual std::size_t encode(const float* in, std::size_t count, const Rotation& rotation, std::byte* out) = 0;
+  virtual bool decode_add(ConstBytes blob, std::size_t count, bool first, float* sum) = 0;
+  /// Why encode() was kBroken or decode_add() false.
+  virtual const Status& trouble() const = 0;
+};
 
 struct Codec {
   lhCodec_t id;
@@ -26,21 +42,25 @@ struct Codec {
   /// Bound of |decoded - x| in units of the largest magnitude that is encoded together with x. Of r4 and r2, whose errors look
   /// normally distributed whatever the input: so many standard deviations that no value exceeds it. 0: exact.
   double relative_bound;
+  Foreign* foreign = nullptr;  ///< does all the work, where there is one
 
   bool exact() const { return relative_bound == 0; }
   /// Room for the blob of `count` values; SIZE_MAX where count is more than any memory holds.
-  std::size_t most_bytes(std::size_t count) const { return kernels->most_bytes(count); }
+  std::size_t most_bytes(std::size_t count) const { return foreign ? foreign->most_bytes(count) : kernels->most_bytes(count); }
   /// Size of the blob of `count` values that `bytes` begin with; kNone: none does.
-  std::size_t blob_bytes(ConstBytes bytes, std::size_t count) const { return kernels->blob_bytes(bytes, count); }
+  std::size_t blob_bytes(ConstBytes bytes, std::size_t count) const {
+    return foreign ? foreign->blob_bytes(bytes, count) : kernels->blob_bytes(bytes, count);
+  }
   /// Encodes `count` values to `out` (most_bytes(count) bytes) and returns the size of the blob. kNone: this codec cannot carry them
   /// (NaN, Inf, numbers too large); `out` is then unspecified and the caller encodes with the fallback, which never refuses.
   std::size_t encode(const float* in, std::size_t count, const Rotation& rotation, std::byte* out) const {
-    return kernels->simd->encode(in, count, rotation, out);
+    return foreign ? foreign->encode(in, count, rotation, out) : kernels->simd->encode(in, count, rotation, out);
   }
   /// sum[i] += decoded[i], or sum[i] = decoded[i] with `first`. Total over any bytes: false (sum unchanged) where they are not one
   /// blob of `count` values. `sum` has room for accumulator_values(count).
   bool decode_add(ConstBytes blob, std::size_t count, bool first, float* sum) const {
     if (blob_bytes(blob, count) != blob.size()) return false;
+    if (foreign) return foreign->decode_add(blob, count, first, sum);
     if (count > 0) kernels->simd->decode_add(blob.data(), count, first, sum);
     return true;
   }

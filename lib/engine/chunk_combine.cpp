@@ -37,8 +37,8 @@ bool ChunkWork::combine(ChunkRun* run) {
     if (plan.divisor() > 1 && !divided) kernels::reduce(run->result, {&source, 1}, run->part.count(), call.type, call.op, plan.divisor());
   } else if (run->operation->wire_codec == lhCodecNone) {
     combine_exact(run);
-  } else {
-    combine_lossy(run);
+  } else if (!combine_lossy(run)) {
+    return false;
   }
   run->own = {};
   for (Held& held : run->arrivals) held.consume();
@@ -85,36 +85,38 @@ void ChunkWork::combine_exact(ChunkRun* run) {
   }
 }
 
-void ChunkWork::combine_lossy(ChunkRun* run) {
+bool ChunkWork::combine_lossy(ChunkRun* run) {
   const plan::Plan& plan = *run->operation->plan;
   const lhDataType_t type = plan.call().type;
-  const codec::Codec& agreed = *codec::on_wire(run->operation->wire_codec);
+  const codec::Codec& agreed = *run->operation->codec;
   for (Range piece{run->part.begin, 0}; piece.begin < run->part.end; piece.begin = piece.end) {
     piece.end = plan.piece_end(run->chunk, piece.begin);
     std::byte* out = run->result + (piece.begin - run->part.begin) * plan.element_bytes();
     // A rotating codec sums whole blocks, which reach beyond the piece.
     float* sum = type == lhFloat32 && !agreed.rotates() ? reinterpret_cast<float*>(out) : scratch_.data();
-    combine_piece(*run, piece, agreed, sum);
+    if (!combine_piece(*run, piece, agreed, sum)) return false;
     kernels::from_float(out, sum, piece.count(), type, plan.divisor());
   }
+  return true;
 }
 
 /// Sums one piece of all sites, in their order. Rotated blobs come first, because their sum is rotated back once; what the codec
 /// refused, and which therefore came as the fallback, is added to that.
-void ChunkWork::combine_piece(const ChunkRun& run, const Range& piece, const codec::Codec& agreed, float* sum) {
+bool ChunkWork::combine_piece(const ChunkRun& run, const Range& piece, const codec::Codec& agreed, float* sum) {
   const int sites = run.operation->plan->sites();
   bool first = true;
   for (const bool rotated : {true, false}) {
     for (int site = 0; site < sites; ++site) {
       std::uint32_t id = 0;
       const ConstBytes blob = piece_of(run, site, piece, &id);
-      const codec::Codec& codec = *codec::on_wire(id);
+      const codec::Codec& codec = *codec_of(run, id);
       if (codec.rotates() != rotated) continue;
-      LH_CHECK(codec.decode_add(blob, piece.count(), first, sum));
+      if (!decode(codec, blob, piece.count(), first, sum)) return false;
       first = false;
     }
     if (rotated && !first) agreed.finish(sum, piece.count(), rotation_of(run));
   }
+  return true;
 }
 
 }  // namespace longhaul::engine

@@ -67,7 +67,7 @@ site::Collected ChunkWork::collect(ChunkRun* run, site::Group* group) {
   const bool alone = run->staged || plan.group_size(plan.site()) == 1;
   const bool sent = alone || group->send_contributions(run->task, &run->next_contribution);
   if (!run->collected && !run->part.empty()) {
-    const codec::Codec* codec = plan.exchanges() ? codec::on_wire(run->operation->wire_codec) : nullptr;
+    const codec::Codec* codec = plan.exchanges() ? run->operation->codec : nullptr;
     const float* values = scratch_.data();  // what is encoded
     std::byte* out = nullptr;
     // The place of the result comes first: if later chunks could take the last slots, this one could never be finished.
@@ -96,7 +96,8 @@ site::Collected ChunkWork::collect(ChunkRun* run, site::Group* group) {
         std::memcpy(out, source, run->part.count() * plan.element_bytes());
     }
     if (codec && run->operation->request->feedback) values = add_feedback(*run, values);
-    if (codec && !encode(run, *codec, values)) LH_CHECK(encode(run, codec::fallback(), values));
+    if (codec && !encode(run, *codec, values) && trouble_.ok()) LH_CHECK(encode(run, codec::fallback(), values));
+    if (!trouble_.ok()) return site::Collected::Waiting;
   }
   run->collected = true;
   return sent ? site::Collected::Done : site::Collected::Waiting;
@@ -109,12 +110,13 @@ const float* ChunkWork::add_feedback(const ChunkRun& run, const float* values) {
 }
 
 /// What this encoding lost of a piece, while its values are still in the cache.
-void ChunkWork::keep_feedback(const ChunkRun& run, const codec::Codec& codec, const Range& piece, const float* values, ConstBytes blob) {
+bool ChunkWork::keep_feedback(const ChunkRun& run, const codec::Codec& codec, const Range& piece, const float* values, ConstBytes blob) {
   if (decoded_.empty()) decoded_.resize(scratch_.size());
-  LH_CHECK(codec.decode_add(blob, piece.count(), true, decoded_.data()));
+  if (!decode(codec, blob, piece.count(), true, decoded_.data())) return false;
   codec.finish(decoded_.data(), piece.count(), rotation_of(run));
   std::uint16_t* residual = run.operation->request->feedback->after(run.chunk.index) + (piece.begin - run.part.begin);
   kernels::keep_residual(values, decoded_.data(), piece.count(), residual);
+  return true;
 }
 
 /// Piece by piece, so that every rank finds the same blobs whatever its site's size. What the codec refuses (NaN, Inf) makes the
@@ -125,13 +127,25 @@ bool ChunkWork::encode(ChunkRun* run, const codec::Codec& codec, const float* va
   for (std::uint64_t at = run->part.begin; at < run->part.end;) {
     const std::uint64_t end = plan.piece_end(run->chunk, at);
     const std::size_t bytes = codec.encode(values + (at - run->part.begin), end - at, rotation_of(*run), out);
-    if (bytes == codec::kNone) return false;
-    if (run->operation->request->feedback) keep_feedback(*run, codec, {at, end}, values + (at - run->part.begin), {out, bytes});
+    if (bytes == codec::kBroken) trouble_ = codec.foreign->trouble();
+    if (bytes == codec::kNone || bytes == codec::kBroken) return false;
+    if (run->operation->request->feedback && !keep_feedback(*run, codec, {at, end}, values + (at - run->part.begin), {out, bytes})) return false;
     out += bytes;
     at = end;
   }
   run->own_codec = static_cast<std::uint32_t>(codec.id);
   return true;
+}
+
+const codec::Codec* ChunkWork::codec_of(const ChunkRun& run, std::uint32_t id) {
+  return id == run.operation->wire_codec ? run.operation->codec : codec::on_wire(id);
+}
+
+bool ChunkWork::decode(const codec::Codec& codec, ConstBytes blob, std::uint64_t count, bool first, float* sum) {
+  if (codec.decode_add(blob, count, first, sum)) return true;
+  LH_CHECK(codec.foreign && !codec.foreign->trouble().ok());
+  trouble_ = codec.foreign->trouble();
+  return false;
 }
 
 /// Equal at every site, as the calls and their order are.
@@ -141,7 +155,7 @@ codec::Rotation ChunkWork::rotation_of(const ChunkRun& run) {
 
 std::size_t ChunkWork::offset_in(const ChunkRun& run, ConstBytes bytes, const Range& held, std::uint64_t at, std::uint32_t codec) const {
   const plan::Plan& plan = *run.operation->plan;
-  const codec::Codec* coded = codec::on_wire(codec);
+  const codec::Codec* coded = codec_of(run, codec);
   if (!coded) return (at - held.begin) * plan.element_bytes();
   std::size_t offset = 0;
   for (std::uint64_t begin = held.begin; begin < at;) {

@@ -95,18 +95,25 @@ class ChunkWork {
   Outgoing next_outgoing(ChunkRun* run) const;
   static void advance_outgoing(ChunkRun* run) { ++run->next_member; }
 
-  /// Sums all sites in index order into `run->result`. False: no slot for the result, try again later.
+  /// Sums all sites in index order into `run->result`. False: no slot for the result, try again later (or there is trouble).
   bool combine(ChunkRun* run);
+
+  /// Not ok once a plug-in codec has failed: the communicator must, too.
+  const Status& trouble() const { return trouble_; }
 
  private:
   static codec::Rotation rotation_of(const ChunkRun& run);
+  /// The codec of a message's id; null where values travel as they are.
+  static const codec::Codec* codec_of(const ChunkRun& run, std::uint32_t id);
   const float* add_feedback(const ChunkRun& run, const float* values);
   bool encode(ChunkRun* run, const codec::Codec& codec, const float* values);
-  void keep_feedback(const ChunkRun& run, const codec::Codec& codec, const Range& piece, const float* values, ConstBytes blob);
+  bool keep_feedback(const ChunkRun& run, const codec::Codec& codec, const Range& piece, const float* values, ConstBytes blob);
+  /// Of what was found to be a blob. False: there is trouble.
+  bool decode(const codec::Codec& codec, ConstBytes blob, std::uint64_t count, bool first, float* sum);
   void combine_exact(ChunkRun* run);
-  void combine_lossy(ChunkRun* run);
+  bool combine_lossy(ChunkRun* run);
   ConstBytes piece_of(const ChunkRun& run, int site, const Range& piece, std::uint32_t* codec) const;
-  void combine_piece(const ChunkRun& run, const Range& piece, const codec::Codec& agreed, float* sum);
+  bool combine_piece(const ChunkRun& run, const Range& piece, const codec::Codec& agreed, float* sum);
   /// Where element `at` begins in `bytes`, which hold the blobs of `held`; kNone where they do not.
   std::size_t offset_in(const ChunkRun& run, ConstBytes bytes, const Range& held, std::uint64_t at, std::uint32_t codec) const;
   ConstBytes part_of(const ChunkRun& run, ConstBytes bytes, const Range& held, const Range& wanted, std::uint32_t codec) const;
@@ -117,6 +124,7 @@ class ChunkWork {
   std::vector<float> scratch_;
   std::vector<float> decoded_;  // what was encoded, for error feedback; empty until a call asks for that
   std::vector<const void*> sources_;
+  Status trouble_;
 };
 
 }  // namespace longhaul::engine

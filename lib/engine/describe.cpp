@@ -34,7 +34,9 @@ std::string describe(const wire::Announcement& a) {
   if (reduces) text += fmt::format(", {}", name(kOps, a.op));
   if (collective == plan::Collective::Broadcast) text += fmt::format(", root={}", a.root);
   const bool known = a.codec <= lhCodecLossless;
-  if (a.codec != lhCodecNone)
+  if (a.plugin != 0)
+    text += fmt::format(", plug-in codec {} ({:08x})", a.codec, a.plugin);
+  else if (a.codec != lhCodecNone)
     text += fmt::format(", codec {}", known ? codec::name_of(static_cast<lhCodec_t>(a.codec)) : "?");
   if (a.scope == lhScopeRail) text += ", rail scope";
   return text + ")";
@@ -47,7 +49,8 @@ wire::Announcement announcement_of(const plan::Call& call) {
           .codec = static_cast<std::uint8_t>(call.codec),
           .scope = static_cast<std::uint8_t>(call.scope),
           .root = static_cast<std::uint32_t>(call.root),
-          .count = call.count};
+          .count = call.count,
+          .plugin = call.plugin};
 }
 
 }  // namespace longhaul::engine

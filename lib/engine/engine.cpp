@@ -68,7 +68,7 @@ Engine::~Engine() {
 }
 
 Status Engine::use_feedback(Request* request, std::uint64_t tag) {
-  const codec::Codec* codec = codec::find(request->call.codec);
+  const codec::Codec* codec = request->plugin ? request->plugin : codec::find(request->call.codec);
   const plan::Plan plan(members_.topology, members_.rank, request->call, kernels::size_of(request->call.type), {.chunk_bytes = options_.chunk_bytes});
   if (!codec || codec->exact() || !plan.exchanges()) return {};
   auto state = feedback_.begin(tag, plan);

@@ -84,6 +84,7 @@ void Engine::activate(Request* request) {
   operation.plan.emplace(members_.topology, members_.rank, request->call, kernels::size_of(request->call.type),
                          plan::Options{.chunk_bytes = options_.chunk_bytes});
   operation.wire_codec = wire_codec(*operation.plan);
+  operation.codec = request->plugin ? request->plugin : codec::on_wire(operation.wire_codec);
   operation.first_chunk = chunks_planned_;
   chunks_planned_ += operation.plan->chunk_count();
   operation.chunks_started = operation.chunks_done = 0;
@@ -180,7 +181,7 @@ void Engine::trace(const Operation& operation) {
   trace_->add(Trace::Call{.number = operation.sequence,
                           .bytes = call.count * operation.plan->element_bytes(),
                           .name = function_name(static_cast<std::uint8_t>(call.collective)),
-                          .codec = codec::name_of(call.codec),
+                          .codec = call.plugin ? operation.codec->name : codec::name_of(call.codec),
                           .begin = operation.begun,
                           .end = steady_now()});
 }

@@ -45,6 +45,7 @@ bool Engine::collect_chunks() {
                  members_.who(members_.rank)));
       return true;
     }
+    if (!work_.trouble().ok()) return fail(work_.trouble()), true;
     if (collected == site::Collected::Waiting) return moved;
     run.stage = Stage::Exchange;
     mark(&run, Mark::Collected);
@@ -65,6 +66,9 @@ bool Engine::advance(ChunkRun* run) {
       mark(run, Mark::Combined);
       run->stage = Stage::Distribute;
       moved = true;
+    } else if (!work_.trouble().ok()) {
+      fail(work_.trouble());  // `run` is gone
+      return true;
     } else if (!wanted && run->wan_sent) {
       run->own = {};
       run->stage = Stage::Distribute;

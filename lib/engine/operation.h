@@ -15,6 +15,7 @@ struct Operation {
   std::uint64_t sequence = 0;   // of the call on this communicator, from 1
   std::uint64_t signature = 0;
   std::optional<plan::Plan> plan;
+  const codec::Codec* codec = nullptr;     ///< of that id; null: values as they are
   std::uint32_t wire_codec = lhCodecNone;  ///< of contributions between sites: the call's codec, or codec::kFloatSums
 
   std::uint64_t first_chunk = 0;  // running number of its chunk 0 over all operations

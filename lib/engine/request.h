@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "codec/codec.h"
 #include "engine/feedback.h"
 #include "plan/call.h"
 
@@ -20,6 +21,7 @@ struct Request {
   const std::byte* send = nullptr;
   std::byte* recv = nullptr;
   TimeNs deadline = kNever;
+  const codec::Codec* plugin = nullptr;  ///< the codec of call.codec, where that is no codec of the table
   FeedbackState* feedback = nullptr;  ///< of a call with error feedback: Engine::use_feedback()
   std::optional<std::uint32_t> ticket;  ///< of device::Turnstile: the buffers are device memory; none: host memory
   void (*detached)(void* owner) = nullptr;  ///< nobody waits: called instead, once done

@@ -18,6 +18,7 @@ struct Call {
   lhCodec_t codec = lhCodecNone;  ///< the codec that will really be used; lhCodecNone: exact
   lhScope_t scope = lhScopeGlobal;
   int root = 0;
+  std::uint32_t plugin = 0;  ///< digest of what a plug-in codec declares; 0: one of the library's own
   std::uint64_t count = 0;  ///< as the caller gave it: per rank for ReduceScatter and AllGather
 
   bool operator==(const Call&) const = default;

@@ -23,6 +23,7 @@ void encode(const Announcement& announcement, ByteWriter* writer) {
   writer->u8(announcement.scope);
   writer->u32(announcement.root);
   writer->u64(announcement.count);
+  writer->u32(announcement.plugin);
 }
 
 std::optional<Announcement> decode_announcement(ConstBytes bytes) {
@@ -35,6 +36,7 @@ std::optional<Announcement> decode_announcement(ConstBytes bytes) {
   announcement.scope = reader.u8();
   announcement.root = reader.u32();
   announcement.count = reader.u64();
+  announcement.plugin = reader.u32();
   if (!reader.complete()) return std::nullopt;
   return announcement;
 }

@@ -21,13 +21,14 @@ struct Announcement {
   std::uint8_t scope = 0;
   std::uint32_t root = 0;
   std::uint64_t count = 0;
+  std::uint32_t plugin = 0;  ///< digest of what a plug-in codec declares
   bool operator==(const Announcement&) const = default;
 
   /// XXH3-64 of the encoded form; carried by every message of the call.
   std::uint64_t signature() const;
 };
 
-constexpr std::size_t kAnnouncementBytes = 17;
+constexpr std::size_t kAnnouncementBytes = 21;
 void encode(const Announcement& announcement, ByteWriter* writer);
 std::optional<Announcement> decode_announcement(ConstBytes bytes);
 

@@ -49,6 +49,8 @@ int main(void) {
     lhResult_t (*save)(lhComm_t, uint64_t, void*, size_t*) = lhCommFeedbackExport;
     lhResult_t (*load)(lhComm_t, uint64_t, const void*, size_t) = lhCommFeedbackImport;
     lhResult_t (*forget)(lhComm_t, uint64_t) = lhCommFeedbackReset;
+    lhResult_t (*add)(lhComm_t, const lhCodecPlugin_t*, lhCodec_t*) = lhCommRegisterCodec;
+    lhCodecPlugin_t plugin = LH_CODEC_PLUGIN_INITIALIZER;
     lhResult_t (*group[])(void) = {lhGroupStart, lhGroupEnd};
     k.file = k.runId = k.site = k.siteAddress = k.sites = k.wan = NULL;
     k.oob = &oob;
@@ -61,5 +63,5 @@ int main(void) {
     call.errorFeedback = 1;
     call.timeoutMs = 1000;
     return !(version && text && last && init && loop && one[0] && async && ask[0] && stat && reduce[0] && all && bcast && ex && test && wait &&
-             group[0] && tags && save && load && forget && barrier && counters[0] && stats.size == sizeof stats && stats.magic + stats.version && k.size == sizeof k && call.size == sizeof call && k.magic + k.version && call.magic + call.version && !st && !rq && !c);
+             group[0] && add && plugin.size == sizeof plugin && tags && save && load && forget && barrier && counters[0] && stats.size == sizeof stats && stats.magic + stats.version && k.size == sizeof k && call.size == sizeof call && k.magic + k.version && call.magic + call.version && !st && !rq && !c);
 }

@@ -72,6 +72,13 @@ cmake -S "$work/project" -B "$work/project/build" -DCMAKE_PREFIX_PATH="$prefix" 
 cmake --build "$work/project/build" >"$work/build.log" 2>&1 || { cat "$work/build.log" >&2; fail "build"; }
 timeout --kill-after=5 60 "$work/project/build/consumer" || fail "consumer built by find_package"
 
+step "a codec plug-in, built outside the tree"
+cp -r "$source/examples/codec_plugin" "$work/plugin"
+cmake -S "$work/plugin" -B "$work/plugin/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" \
+  -DCMAKE_C_FLAGS="-pedantic-errors -Wall -Wextra -Werror" >"$work/plugin_configure.log" 2>&1 || { cat "$work/plugin_configure.log" >&2; fail "configure of the plug-in"; }
+cmake --build "$work/plugin/build" >"$work/plugin_build.log" 2>&1 || { cat "$work/plugin_build.log" >&2; fail "build of the plug-in"; }
+timeout --kill-after=5 60 "$work/plugin/build/codec_plugin" || fail "the plug-in's program"
+
 step "the C++ wrapper"
 "$cxx" -std=c++20 -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Werror "$source/tests/install/headers.cpp" -o "$work/headers" \
   "${cflags[@]}" "${libs[@]}" "-Wl,-rpath,$libdir"

@@ -94,7 +94,7 @@ TEST_CASE("random bytes are no frame", "[unit][wire]") {
 }
 
 TEST_CASE("announcements and failure notices", "[unit][wire]") {
-  const Announcement announcement{.collective = 1, .type = 7, .op = 4, .codec = 3, .scope = 1, .root = 5, .count = 1u << 30};
+  const Announcement announcement{.collective = 1, .type = 7, .op = 4, .codec = 3, .scope = 1, .root = 5, .count = 1u << 30, .plugin = 7};
   std::vector<std::byte> bytes(2000);
   ByteWriter writer(bytes);
   encode(announcement, &writer);
@@ -103,6 +103,9 @@ TEST_CASE("announcements and failure notices", "[unit][wire]") {
   CHECK_FALSE(decode_announcement(writer.written().first(16)));
   Announcement other = announcement;
   other.codec = 2;
+  CHECK(other.signature() != announcement.signature());
+  other = announcement;
+  other.plugin = 8;
   CHECK(other.signature() != announcement.signature());
 
   SECTION("a failure's text is cut and cleaned, its code limited") {
