@@ -37,6 +37,8 @@ struct lhComm {
   std::shared_ptr<const longhaul::device::Gpu> gpu;
   std::shared_ptr<longhaul::device::Turnstile> turnstile;
   std::mutex entrance;  // calls pass the turnstile and reach the engine in one order
+  /// The driver, on a host communicator of a process that has loaded one: what checks pointers. Else null.
+  std::shared_ptr<const longhaul::device::Cuda> cuda_beside() const;
   int device() const { return gpu ? gpu->device() : -1; }
   std::unique_ptr<longhaul::engine::Runner> runner;
   std::shared_ptr<longhaul::api::RequestPool> requests;
@@ -58,6 +60,7 @@ struct lhComm {
   mutable std::mutex mutex_;
   std::string last_error_;
   longhaul::Status start_failure_;
+  mutable std::shared_ptr<const longhaul::device::Cuda> cuda_beside_;
 };
 
 namespace longhaul::api {
