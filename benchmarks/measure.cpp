@@ -41,6 +41,9 @@ Bench::Bench(const Options& options, lhComm_t comm, Team* team, Progress* progre
   ranks_ = gather(*team, mine);
   send_.resize(options.max_bytes);
   receive_.resize(options.max_bytes);
+  int device = -1;
+  require(lhCommCuDevice(comm, &device), comm, "lhCommCuDevice");
+  if (device >= 0) device_ = std::make_unique<DeviceBuffers>(device, options.max_bytes);
 }
 
 RunInfo Bench::describe(std::string mode) const {
@@ -93,6 +96,7 @@ Bench::Timed Bench::time_calls(const Case& row, const Problem& problem, bool in_
   for (int i = -options_.warmup; i < options_.iterations; ++i) {
     // Fresh input each time: summing sums would overflow, and change what a codec does.
     if (in_place && !input.empty()) std::memcpy(receive_.data(), input.data(), input.size());
+    if (in_place || i == -options_.warmup) put(input, in_place);
     team_->barrier();
     if (i == 0) {
       before = stats();
@@ -180,9 +184,28 @@ void Bench::fill_cost_columns(const Timed& timed, Row* out) const {
 void Bench::call(const Case& row, bool in_place) {
   lhCallConfig_t config = LH_CALL_CONFIG_INITIALIZER;
   config.codec = row.codec;
+  if (device_) {
+    lhRequest_t request = nullptr;
+    const void* const input = in_place ? device_->receive() : device_->send();
+    require(lhAllReduceEx(input, device_->receive(), row.count, row.type, row.op, &config, comm_, device_->stream(), &request), comm_,
+            "lhAllReduceEx");
+    return require(lhRequestWait(request), comm_, "lhRequestWait");
+  }
   const void* const input = in_place ? receive_.data() : send_.data();
   require(lhAllReduceEx(input, receive_.data(), row.count, row.type, row.op, &config, comm_, nullptr, nullptr), comm_,
           "lhAllReduceEx");
+}
+
+/// Brings a call's input to where the call takes it from.
+void Bench::put(std::span<const std::byte> input, bool in_place) {
+  if (device_) device_->put(in_place ? device_->receive() : device_->send(), input);
+}
+
+/// Brings back what a call made, and its input.
+void Bench::get(std::span<std::byte> result, std::span<std::byte> input) {
+  if (!device_) return;
+  device_->get(result, device_->receive());
+  device_->get(input, device_->send());
 }
 
 lhStats_t Bench::stats() const {

@@ -7,11 +7,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "benchmarks/data.h"
+#include "benchmarks/device_buffers.h"
 #include "benchmarks/options.h"
 #include "benchmarks/progress.h"
 #include "benchmarks/report.h"
@@ -59,6 +61,8 @@ class Bench {
   void fill_wan_columns(const Case& row, const Wire& wire, Row* out) const;
 
   void call(const Case& row, bool in_place);
+  void put(std::span<const std::byte> input, bool in_place);
+  void get(std::span<std::byte> result, std::span<std::byte> input);
   lhStats_t stats() const;
   std::span<std::byte> bytes_of(std::vector<std::byte>* buffer, const Case& row) const;
   Problem problem_of(const Case& row, std::uint64_t iteration) const;
@@ -70,6 +74,7 @@ class Bench {
   int sites_ = 1;
   std::vector<RankInfo> ranks_;
   std::vector<std::byte> send_, receive_;
+  std::unique_ptr<DeviceBuffers> device_;  // of a device communicator: the buffers of the calls, the two above are copies
 };
 
 }  // namespace longhaul::perf

@@ -61,8 +61,11 @@ Bench::Checked Bench::check_once(const Case& row, const Problem& problem, bool i
   std::fill(result.begin(), result.end(), kPoison);
   fill(problem, team_->rank(), in_place ? result : input);
   const std::uint64_t input_before = digest(input);
+  if (device_) device_->put(device_->send(), input);
+  if (device_) device_->put(device_->receive(), result);
   team_->barrier();
   call(row, in_place);
+  get(result, input);
   const auto [first, last] = share_of(team_->rank(), team_->size(), row.count);
   RankCheck mine{digest(result), digest(input) != input_before, verify(problem, result, first, last, codecs)};
   const std::vector<RankCheck> all = gather(*team_, mine);

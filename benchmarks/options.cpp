@@ -68,6 +68,8 @@ void add_flags(CLI::App* app, Options* options, Texts* texts) {
   app->add_option("--trace", options->trace_file,
                   "also write what every chunk did when, all ranks in one FILE.json, for ui.perfetto.dev");
   const std::string wan = "Sites and WAN";
+  app->add_option("--device", options->device,
+                  "buffers on GPUs: rank r on the r-th from this number on, counted round the machine; only where all ranks are in this process");
   app->add_option("--sites", options->sites, "split the ranks into this many sites (default 2)")
       ->check(CLI::Range(1, 8))
       ->group(wan);

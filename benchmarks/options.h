@@ -28,6 +28,7 @@ struct Options {
   std::vector<lhCodec_t> codecs{lhCodecNone};
   int sites = 0;  ///< 0: not given
   int ranks = 0;  ///< of all sites, loopback only; 0: two per site
+  int device = -1;  ///< first GPU, one for each rank; -1: host memory
   WanKeys wan;    ///< LONGHAUL_WAN, then --wan, then --wan-rtt, --wan-rate, --wan-loss
   Link link;      ///< what L and link% are computed from
   bool link_is_emulated = false;

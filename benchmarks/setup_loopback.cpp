@@ -66,6 +66,7 @@ Outcome run_loopback(const Options& options) {
   std::string wan;
   lhConfig_t config = LH_CONFIG_INITIALIZER;
   config.wan = wan_or_null(options, &wan);
+  config.device = options.device;
   std::vector<lhComm_t> comms(static_cast<std::size_t>(ranks), nullptr);
   try {
     require(lhCommInitLoopback(comms.data(), sizes.data(), sites, &config), nullptr, "lhCommInitLoopback");

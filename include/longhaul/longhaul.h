@@ -3,7 +3,7 @@
  * Longhaul: hierarchical all-reduce for training jobs that span several datacenters ("sites").
  *
  * This header is the stable C ABI (C99). It needs neither MPI nor CUDA nor NCCL; longhaul/mpi.h adds what needs an
- * MPI_Comm. Every function returns a code, no exception crosses this boundary, nothing ends the process.
+ * MPI_Comm, longhaul/nccl.h an ncclComm_t. Every function returns a code, no exception crosses this boundary, nothing ends the process.
  *
  * Words used below. A rank belongs to a site; siteRank is its index inside the site. Rank order is site-major: global
  * rank = sizes of earlier sites + siteRank. Ranks of equal siteRank in different sites form a rail. docs/architecture.md
@@ -113,7 +113,7 @@ typedef struct lhConfig {
   const char* sites;       /* "wisconsin=10.0.1.1:47000,atlanta=10.0.2.1:47000"; NULL: file or $LONGHAUL_SITES */
   const char* wan;         /* "codec=i8,chunk=1MiB,timeout=60s"; keys of the file's [wan] table; NULL: file or $LONGHAUL_WAN */
   const lhOob_t* oob;      /* in-site all-gather that replaces siteAddress; may be NULL */
-  int device;              /* CUDA device of a device communicator; -1: host memory */
+  int device;              /* CUDA device of a device communicator; -1: host memory. The same choice at all ranks of a site */
   int blocking;            /* 1: lhCommInit returns when connected; 0: returns lhInProgress, poll lhCommGetAsyncError */
 } lhConfig_t;
 
@@ -203,7 +203,8 @@ LH_API const char* lhGetLastError(lhComm_t comm);
  * lhCommGetAsyncError tells when it is done. `config` and its strings are copied; `oob` must live until it is done. */
 LH_API lhResult_t lhCommInit(lhComm_t* comm, const lhConfig_t* config);
 /* Creates all ranks of nSites sites (siteSizes[i] ranks each, 1..8 sites) in this process: comms[globalRank]. The WAN is in
- * memory, shaped by wan.emulate_*. `config` may be NULL; of it only `file` and `wan` (and their environment) count. */
+ * memory, shaped by wan.emulate_*. `config` may be NULL; of it only `file`, `wan` (and their environment) and `device` count: from that
+ * GPU on, global rank r works on the r-th, counted round the machine. */
 LH_API lhResult_t lhCommInitLoopback(lhComm_t* comms, const int* siteSizes, int nSites, const lhConfig_t* config);
 /* Called by all ranks: waits until everything issued is done and every rank got here; ends within 10 s. */
 LH_API lhResult_t lhCommFinalize(lhComm_t comm);
@@ -228,7 +229,9 @@ LH_API lhResult_t lhCommGetStats(lhComm_t comm, lhStats_t* stats);
  * Issued in the same order with equal arguments on all ranks; a difference ends in lhInvalidUsage on every rank. `count`
  * counts elements; buffers need their type's alignment only; 0 elements are legal (null pointers too). On success every
  * rank holds bit-identical results. On a host communicator a call returns when it is done (inside a group: at
- * lhGroupEnd); every call ends by its deadline. Input stays untouched unless in place. */
+ * lhGroupEnd); every call ends by its deadline. Input stays untouched unless in place.
+ * On a device communicator buffers are memory of its GPU, and a call returns at once, in groups too: it begins when `stream` has come to it, and
+ * `stream` goes on when it is done or has failed, which lhCommGetAsyncError tells. A stream that is being captured is lhUnsupported. */
 
 /* recv[i] = op over all ranks of send[i]. In place: send == recv. */
 LH_API lhResult_t lhAllReduce(const void* send, void* recv, size_t count, lhDataType_t type, lhRedOp_t op, lhComm_t comm,

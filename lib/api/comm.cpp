@@ -29,6 +29,12 @@ std::string lhComm::last_error() const {
   return state.load() == State::Ready ? runner->engine().failure().text() : "";
 }
 
+std::shared_ptr<const longhaul::device::Cuda> lhComm::cuda_beside() const {
+  const std::lock_guard lock(mutex_);
+  if (!cuda_beside_) cuda_beside_ = longhaul::device::cuda_in_process();
+  return cuda_beside_;
+}
+
 void lhComm::finish_start(const Status& status) {
   {
     const std::lock_guard lock(mutex_);

@@ -38,6 +38,8 @@ struct lhComm {
   std::shared_ptr<const longhaul::device::Gpu> gpu;
   std::shared_ptr<longhaul::device::Turnstile> turnstile;
   std::mutex entrance;  // calls pass the turnstile and reach the engine in one order
+  /// The driver, on a host communicator of a process that has loaded one: what checks pointers. Else null.
+  std::shared_ptr<const longhaul::device::Cuda> cuda_beside() const;
   int device() const { return gpu ? gpu->device() : -1; }
   longhaul::codec::Plugins plugins;  // before the runner, whose thread calls them
   std::unique_ptr<longhaul::engine::Runner> runner;
@@ -60,6 +62,7 @@ struct lhComm {
   mutable std::mutex mutex_;
   std::string last_error_;
   longhaul::Status start_failure_;
+  mutable std::shared_ptr<const longhaul::device::Cuda> cuda_beside_;
 };
 
 namespace longhaul::api {

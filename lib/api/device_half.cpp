@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "api/link_options.h"
+#include "base/log.h"
 #include "config/environment.h"
 
 namespace longhaul::api {
@@ -54,6 +55,10 @@ Status open_device(lhComm* comm, int device) {
   if (!gpu.ok()) return gpu.take_status();
   auto turnstile = device::Turnstile::make(*gpu);
   if (!turnstile.ok()) return turnstile.take_status();
+  // Its streams, one of them waiting, would share one queue of the GPU with everything of their priority.
+  if (const auto value = config::variable(config::process_environment(), "CUDA_DEVICE_MAX_CONNECTIONS"); value && *value == "1")
+    log_warn("CUDA_DEVICE_MAX_CONNECTIONS is 1: calls of Longhaul may hold back other work on the GPU, and one issued in a stream of the highest "
+             "priority may never end; set it to 8 or more");
   comm->gpu = std::move(*gpu);
   comm->turnstile = std::move(*turnstile);
   return {};
@@ -100,6 +105,8 @@ Result<std::unique_ptr<site::NcclGroup>> make_device_group(const lhComm& comm, c
     if (!staging.ok()) return staging.take_status();
     parts.staging = std::move(*staging);
   }
+  parts.rank = members.site_rank();
+  parts.ranks = members.site_size();
   if (members.site_size() > 1) {
     auto nccl = device::load_nccl();
     if (!nccl.ok()) return nccl.take_status();

@@ -37,11 +37,15 @@ Status check_buffer(const char* name, const void* buffer, std::size_t bytes, lhD
 }
 
 /// Device memory for a device communicator, and host memory for the others.
-Status check_memory(const lhComm& comm, const char* name, const void* buffer, std::size_t bytes) {
-  if (bytes == 0) return {};
-  if (comm.gpu) return comm.gpu->check_pointer(name, buffer);
-  const auto cuda = device::cuda_in_process();
-  return cuda ? device::check_host_pointer(*cuda, name, buffer) : Status();
+Status check_memory(const lhComm& comm, const Arguments& a, bool sends, bool receives) {
+  if (comm.gpu) {
+    Status status = sends ? comm.gpu->check_pointer("send", a.send) : Status();
+    return status.ok() && receives ? comm.gpu->check_pointer("recv", a.recv) : status;
+  }
+  const auto cuda = sends || receives ? comm.cuda_beside() : nullptr;
+  if (!cuda) return {};
+  Status status = device::check_host_pointer(*cuda, "send", a.send);
+  return status.ok() ? device::check_host_pointer(*cuda, "recv", a.recv) : status;
 }
 
 /// Overlap other than the in-place form would be read after it was overwritten.
@@ -93,8 +97,7 @@ Status prepare(const lhComm& comm, const Arguments& a, engine::Request* request)
   const std::size_t own = scatter || gather ? static_cast<std::size_t>(comm.members.rank) * bytes : 0;
   if (Status status = check_overlap(a, send_bytes, recv_bytes, own); !status.ok()) return status;
 
-  if (Status status = check_memory(comm, "send", a.send, send_bytes); !status.ok()) return status;
-  if (Status status = check_memory(comm, "recv", a.recv, recv_bytes); !status.ok()) return status;
+  if (Status status = check_memory(comm, a, send_bytes > 0, recv_bytes > 0); !status.ok()) return status;
 
   const bool rail = a.config && a.config->scope == lhScopeRail;
   request->call = {.collective = a.collective,

@@ -2,7 +2,8 @@
 // Which functions of the CUDA driver does Longhaul call? Declared here, not taken from cuda.h, so that every build has the device
 // code and one binary serves machines with and without GPUs: the functions are found at run time (load.h). The driver's interface
 // and not the runtime's, because libcuda.so.1 is the same library whatever runtime the program, PyTorch or NCCL brought along;
-// streams, events and pointers of all of them are good here. tests/kernels/device_headers.cu compares with cuda.h.
+// streams, events and pointers of all of them are good here. tests/gpu/headers/cuda_header.cpp
+// compares them with cuda.h.
 #pragma once
 
 #include <cstddef>

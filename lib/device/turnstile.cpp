@@ -51,10 +51,15 @@ Turnstile::~Turnstile() {
 }
 
 Result<Event> Turnstile::take_event() {
-  if (spare_.empty()) return Event::make(gpu_);
-  Event event = std::move(spare_.back());
-  spare_.pop_back();
-  return event;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!spare_.empty()) {
+      Event event = std::move(spare_.back());
+      spare_.pop_back();
+      return event;
+    }
+  }
+  return Event::make(gpu_);
 }
 
 Result<std::uint32_t> Turnstile::enter(CuStream stream) {
@@ -66,19 +71,19 @@ Result<std::uint32_t> Turnstile::enter(CuStream stream) {
   if (capturing != kCaptureNone)
     return error(lhUnsupported, "the stream is being captured into a graph: a call that crosses the WAN cannot be replayed, so issue it outside "
                  "of the capture");
-  const std::lock_guard lock(mutex_);
   auto event = take_event();
   if (!event.ok()) return event.take_status();
   auto passed = passage_of(stream);
   if (!passed.ok()) return passed.take_status();
   if (Status status = event->record(stream); !status.ok()) return status;
-  const std::uint32_t number = last_ + 1;
+  const std::uint32_t number = last_.load(std::memory_order_relaxed) + 1;
   Status waits = gpu_->check(cuda.stream_wait_value(stream, cu_pointer(word()), number, kWaitGreaterOrEqual), "cuStreamWaitValue32");
   if (!waits.ok()) return waits;
-  last_ = number;
-  entered_.push_back({number, std::move(*event)});
+  last_.store(number, std::memory_order_relaxed);
   // The call is in the stream and stays there. Where this fails twice the GPU is broken, and the word is never freed.
   if (!(*passed)->record(stream).ok() && !(*passed)->record(stream).ok()) lost_track_ = true;
+  const std::lock_guard lock(mutex_);
+  entered_.push_back({number, std::move(*event)});
   return number;
 }
 
@@ -107,18 +112,15 @@ Result<bool> Turnstile::reached(std::uint32_t number) {
 }
 
 void Turnstile::leave(std::uint32_t number) {
-  const std::lock_guard lock(mutex_);
   if (!released_) write_word(word(), number);
 }
 
 void Turnstile::release_all() {
-  const std::lock_guard lock(mutex_);
   released_ = true;
-  write_word(word(), last_ + kPoison);
+  write_word(word(), last_.load(std::memory_order_relaxed) + kPoison);
 }
 
 bool Turnstile::all_passed() {
-  const std::lock_guard lock(mutex_);
   return !lost_track_ && std::all_of(passages_.begin(), passages_.end(), [](const Passage& passage) { return has_passed(passage.passed); });
 }
 

@@ -7,6 +7,7 @@
 //   engine                        reached()?  ->  the call  ->  leave(number)
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <mutex>
 #include <vector>
@@ -23,7 +24,8 @@ class Turnstile {
 
   const Gpu& gpu() const { return *gpu_; }
 
-  /// Any thread, never blocks. Callers order their calls among each other (enter and submit under one lock).
+  /// Any thread, one at a time: callers order their calls among each other (enter and submit under one lock). Does not wait for the GPU,
+  /// unless the stream's own queue is full of work.
   /// lhUnsupported where the stream is being captured.
   Result<std::uint32_t> enter(CuStream stream);
 
@@ -53,13 +55,15 @@ class Turnstile {
 
   std::shared_ptr<const Gpu> gpu_;
   Pinned word_memory_;
+  std::atomic<std::uint32_t> last_{0};
+  // Not held while work is put into a stream: one whose queue is full makes its caller wait for the engine.
   std::mutex mutex_;
-  std::uint32_t last_ = 0;
   std::deque<Entry> entered_;
   std::vector<Event> spare_;
+  // Of those who enter, and of the destructor.
   std::vector<Passage> passages_;
-  bool released_ = false;
   bool lost_track_ = false;  // a stream may be waiting that is not in passages_
+  bool released_ = false;    // the engine's
 };
 
 }  // namespace longhaul::device

@@ -209,6 +209,9 @@ bool Engine::waits_only_for_its_site(const Operation& operation) {
 
 /// Who is to blame, as far as this rank can tell: "stage agree: rank 1 of site atlanta has not called it".
 std::string Engine::missing_text(const Operation& operation, TimeNs now) {
+  if (!operation.entered)
+    return fmt::format("stage enter: the stream of {} has not come to the call; work in front of it takes longer than the deadline",
+                       members_.who(members_.rank));
   std::string text;
   const auto add = [&](int rank, const std::string& what) {
     text += (text.empty() ? "" : "; ") + members_.who(rank) + " " + what;

@@ -23,7 +23,7 @@ step "install"
 rm -rf "$work"
 mkdir -p "$work"
 cmake --install "$build" --prefix "$prefix" >"$work/install.log" || { cat "$work/install.log" >&2; fail "cmake --install"; }
-for header in longhaul.h longhaul.hpp mpi.h; do
+for header in longhaul.h longhaul.hpp mpi.h nccl.h; do
   [ -f "$prefix/include/longhaul/$header" ] || fail "$header is not installed"
 done
 if [ -x "$prefix/bin/all_reduce_perf" ]; then

@@ -53,6 +53,9 @@ TEST_CASE("defaults of the wan keys", "[unit][config]") {
   CHECK((wan.ports.first == 0 && wan.ports.last == 0));
   CHECK((wan.bind.empty() && wan.advertise.empty()));
   CHECK_FALSE(wan.emulate.active());
+  CHECK(wan.staging_bytes == 64u << 20);
+  CHECK(wan.nccl_ctas == 8);
+  CHECK(wan.nccl_traffic_class == -1);
 }
 
 TEST_CASE("every wan key sets its field", "[unit][config]") {
@@ -103,6 +106,12 @@ TEST_CASE("limits of the wan keys", "[unit][config]") {
   CHECK(contains(bad("ride_through=x"), "ride_through in the wan string: 'x' is not a duration"));
   CHECK(contains(bad("rate_limit=5MB/s"), "is not a rate"));
   CHECK(contains(bad("congestion=Reno!"), "auto, system"));
+  CHECK(good("staging=2MiB").staging_bytes == 2u << 20);
+  CHECK(contains(bad("staging=1KiB"), "outside 1MiB to 16GiB"));
+  CHECK(good("nccl_ctas=auto").nccl_ctas == 0);
+  CHECK(contains(bad("nccl_ctas=65"), "not a whole number from 0 to 64"));
+  CHECK(good("nccl_traffic_class=none").nccl_traffic_class == -1);
+  CHECK(contains(bad("nccl_traffic_class=256"), "not a whole number from -1 to 255"));
   CHECK(good("idle=spin").idle == Idle::Spin);
   CHECK(good("idle=yield").idle == Idle::Yield);
   CHECK(good("").idle == Idle::Park);
@@ -162,7 +171,7 @@ TEST_CASE("every key reads its own text back", "[unit][config]") {
   const Wan wan = good(
       "codec=i8,min_compress_bytes=12345,streams=3,chunk=65537,window=1000001,timeout=1234567us,ride_through=7s,"
       "rate_limit=1234567,congestion=cubic,idle=yield,hedge=off,encryption=off,ports=1-2,bind=10.0.0.1,advertise=h,emulate_rtt=123ns,emulate_rate=999999,"
-      "emulate_loss=0.1234567");
+      "emulate_loss=0.1234567,staging=1234567,nccl_ctas=3,nccl_traffic_class=7");
   for (const Wan& from : {wan, Wan()}) {
     for (const Key& key : wan_keys()) {
       const std::string text = key.get(from);

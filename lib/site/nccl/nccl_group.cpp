@@ -71,8 +71,25 @@ void NcclGroup::connect() {
     connecting_ = parts_.distributing.get();
     parts_.start(connecting_);
   } else {
-    state_ = State::Ready;
+    const auto slots = parts_.staging->slots();
+    rehearsal_ = std::make_unique<Rehearsal>(parts_.rank, parts_.ranks, slots[0], slots[1], parts_.staging->slot_bytes());
+    state_ = State::Rehearsing;
   }
+}
+
+void NcclGroup::rehearse() {
+  NcclComm* collecting = parts_.collecting.get();
+  NcclComm* distributing = parts_.distributing.get();
+  // Their memory is the same: what comes later must not overtake.
+  while (!collecting->busy() && !distributing->busy() && take_trouble() && streams_idle()) {
+    if (rehearsal_->done()) {
+      rehearsal_.reset();
+      state_ = State::Ready;
+      return;
+    }
+    if (!rehearsal_->next(collecting, collecting_, distributing, distributing_, &trouble_)) break;
+  }
+  take_trouble();
 }
 
 bool NcclGroup::take_trouble() {
@@ -82,12 +99,16 @@ bool NcclGroup::take_trouble() {
 }
 
 bool NcclGroup::progress(TimeNs now) {
-  if (!trouble_.ok() || (state_ != State::Connecting && state_ != State::Ready)) return false;
+  if (!trouble_.ok() || state_ == State::Closing || state_ == State::Stopped) return false;
   const device::Current current(*gpu_);
   if (trouble_ = current.status(); !trouble_.ok()) return false;
   check_health(now);
   if (state_ == State::Connecting) {
     connect();
+    return state_ != State::Connecting;
+  }
+  if (state_ == State::Rehearsing) {
+    rehearse();
     return state_ == State::Ready;
   }
   bool moved = false;

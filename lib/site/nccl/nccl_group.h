@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "device/turnstile.h"
 #include "site/nccl/moves.h"
+#include "site/nccl/rehearsal.h"
 #include "site/nccl/staging.h"
 
 namespace longhaul::site {
@@ -27,6 +28,7 @@ struct NcclParts {
   std::unique_ptr<Staging> staging;
   std::unique_ptr<NcclComm> collecting, distributing;
   std::function<void(NcclComm*)> start;  ///< begins to connect one of them, called on the engine's thread
+  int rank = 0, ranks = 1;               ///< in the site
 };
 
 class NcclGroup {
@@ -36,7 +38,7 @@ class NcclGroup {
 
   device::Turnstile& turnstile() { return *parts_.turnstile; }
 
-  /// Whether the communicators of the site are connected.
+  /// Whether the communicators of the site are connected and rehearsed.
   bool ready() const { return state_ == State::Ready; }
   bool has_room() const { return ready() && !parts_.staging->empty(); }
   /// Takes the next chunk. Call only where has_room(). The task's spans must live until give_back().
@@ -55,7 +57,7 @@ class NcclGroup {
   TimeNs next_event(TimeNs now) const;
   /// Something moved: the GPU is likely to be quick again.
   void moved(TimeNs now) { last_moved_ = now; }
-  bool busy() const { return state_ == State::Connecting || !parts_.staging->all_free(); }
+  bool busy() const { return state_ == State::Connecting || state_ == State::Rehearsing || !parts_.staging->all_free(); }
   std::size_t memory_bytes() const { return parts_.staging->memory_bytes(); }
 
   /// Leaves in order: what other ranks still need of this one is flushed. closed() tells when.
@@ -65,7 +67,7 @@ class NcclGroup {
   void stop();
 
  private:
-  enum class State { Connecting, Ready, Closing, Stopped };
+  enum class State { Connecting, Rehearsing, Ready, Closing, Stopped };
   enum class Step { Collect, Stage, Distribute, Finish };
   struct Issue {
     DeviceTask task;
@@ -75,6 +77,7 @@ class NcclGroup {
 
   NcclGroup(std::shared_ptr<const device::Gpu> gpu, NcclParts parts, device::Stream collecting, device::Stream distributing);
   void connect();
+  void rehearse();
   bool advance(Issue* issue);
   bool stage(const Issue& issue);
   bool deliver(const Issue& issue);
@@ -87,6 +90,7 @@ class NcclGroup {
   device::Stream collecting_, distributing_;
   State state_ = State::Connecting;
   NcclComm* connecting_ = nullptr;
+  std::unique_ptr<Rehearsal> rehearsal_;
   std::vector<Issue> issues_;  // a ring of one entry a slot: what is not in the streams yet
   std::uint64_t first_issue_ = 0, next_issue_ = 0;
   Status trouble_;

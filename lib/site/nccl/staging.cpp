@@ -28,6 +28,7 @@ Result<std::unique_ptr<Staging>> Staging::make(const std::shared_ptr<const devic
   };
   std::unique_ptr<Staging> staging = std::make_unique<Made>(std::move(*pinned), std::move(*memory), std::move(*words));
   staging->memory_bytes_ = slots * 3 * slot_bytes;
+  staging->slot_bytes_ = slot_bytes;
   staging->slots_.resize(slots);
   const auto word = [&](std::size_t index) {
     return reinterpret_cast<std::uint32_t*>(staging->words_.get() + index * device::kWordSpacing);

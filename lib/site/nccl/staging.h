@@ -36,6 +36,7 @@ class Staging {
   bool all_free() const { return free_.size() == slots_.size(); }
   std::span<Slot> slots() { return slots_; }
   std::size_t memory_bytes() const { return memory_bytes_; }
+  std::size_t slot_bytes() const { return slot_bytes_; }
   void abandon();
 
  private:
@@ -44,7 +45,7 @@ class Staging {
   device::Pinned pinned_;
   device::Memory memory_;
   device::Pinned words_;
-  std::size_t memory_bytes_ = 0;
+  std::size_t memory_bytes_ = 0, slot_bytes_ = 0;
   std::vector<Slot> slots_;
   std::vector<Slot*> free_;
 };

@@ -25,9 +25,12 @@ std::vector<CuContext>& context_stack() {
 }
 
 CUctx_st& context_of(int device) {
-  static CUctx_st contexts[16];
-  contexts[device].device = device;
-  return contexts[device];
+  static std::vector<CUctx_st> contexts = [] {
+    std::vector<CUctx_st> made(16);
+    for (std::size_t i = 0; i < made.size(); ++i) made[i].device = static_cast<int>(i);
+    return made;
+  }();
+  return contexts[static_cast<std::size_t>(device)];
 }
 
 /// What may be done on the stream now.

@@ -13,7 +13,7 @@ namespace longhaul::testing::gpu {
 
 struct Options {
   std::uint64_t seed = 1;
-  int devices = 2;
+  int devices = 4;
   int longest_delay_us = 0;       ///< before anything a stream does; 0: as fast as it goes
   double in_progress = 0;         ///< probability that an NCCL call on a non-blocking communicator is still in progress when it returns
   int nccl_version = 23007;
