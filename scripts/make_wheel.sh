@@ -25,7 +25,7 @@ for folder in lib lib64 "lib/$(gcc -print-multiarch 2>/dev/null || true)" .; do
 done
 [ -n "$library" ] || fail "there is no liblonghaul.so.0 in $from, its lib or its lib64: build the target longhaul, or name a prefix"
 
-able() { "$1" -c 'import pip, setuptools, wheel' 2>/dev/null; }
+able() { "$1" -c 'import setuptools, wheel, pip' 2>/dev/null; }
 python=${PYTHON:-}
 if [ -z "$python" ]; then
   for python in python3 /usr/bin/python3; do able "$python" && break; done
