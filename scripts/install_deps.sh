@@ -11,7 +11,8 @@ required=(cmake ninja-build g++ pkg-config git python3
   nlohmann-json3-dev libxxhash-dev libhwy-dev libbenchmark-dev catch2 "$@")
 # Come along where something required is missing; never worth asking for root alone, and not every release has all of them. ccache makes the second
 # build faster, matplotlib draws reports (test.sh asks for it: their tests need it), libgloo-dev is only measured against.
-optional=(ccache python3-matplotlib libgloo-dev)
+# The last three make the Python wheel.
+optional=(ccache python3-matplotlib libgloo-dev python3-pip python3-setuptools python3-wheel)
 
 say() { printf 'packages: %s\n' "$*"; }
 

@@ -105,15 +105,16 @@ def _view_tensor(tensor: Any, name: str, raw: bool) -> Buffer:
 
 def _view_exporter(obj: Any, name: str, raw: bool) -> Buffer:
     data_type = None
-    if getattr(getattr(obj, "dtype", None), "name", None) == "bfloat16":  # of ml_dtypes; the buffer protocol has no name for it
-        data_type, obj = DataType.BFLOAT16, obj.view("u2")
     try:
         exported = memoryview(obj)
     except (TypeError, ValueError, BufferError) as error:
         dtype = getattr(obj, "dtype", None)
-        what = type(obj).__name__ + (f" of {dtype}" if dtype is not None else "")
-        raise TypeError(f"{name} is a {what}, which is not memory that can be sent ({error}): pass a numpy array, a torch tensor on the CPU, "
-                        f"or an object with the buffer protocol") from None
+        if getattr(dtype, "name", None) == "bfloat16":  # of ml_dtypes: the buffer protocol has no name for it
+            data_type, exported = DataType.BFLOAT16, memoryview(obj.view("u2"))
+        else:
+            what = type(obj).__name__ + (f" of {dtype}" if dtype is not None else "")
+            raise TypeError(f"{name} is a {what}, which is not memory that can be sent ({error}): pass a numpy array, a torch tensor on the "
+                            f"CPU, or an object with the buffer protocol") from None
     if not exported.c_contiguous:
         raise ValueError(f"{name} has shape {exported.shape} and strides {exported.strides}, which is not contiguous in C order: pass a "
                          f"contiguous copy (numpy.ascontiguousarray)")

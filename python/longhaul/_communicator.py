@@ -160,8 +160,8 @@ class Communicator:
     def all_reduce_async(self, send: Any, recv: Any = None, op: Union[str, Op] = "sum", *, codec: Union[str, Codec] = "default",
                          scope: Union[str, Scope] = "default", tag: int = 0, timeout: Optional[float] = None,
                          error_feedback: bool = False, dtype: DType = None) -> Request:
-        """As all_reduce, but returns at once; raises only what is wrong with the call itself. The buffers are in use until the
-        request's wait()."""
+        """As all_reduce, but returns at once, in a group too; raises only what is wrong with the call itself. The buffers are in use
+        until the request's wait()."""
         pointer = ctypes.c_void_p()
         buffers = self._all_reduce(send, recv, op, (codec, scope, tag, timeout, error_feedback), dtype, pointer)
         return Request(self._handle, pointer, buffers)

@@ -54,7 +54,7 @@ class OobCall:
                                  f"the order of the site's ranks")
             ctypes.memmove(everything, b"".join(parts), size * self._site_size)
             return 0
-        except BaseException as error:  # also KeyboardInterrupt: the caller raises it again
+        except BaseException as error:  # also KeyboardInterrupt: becomes the cause of what the caller sees
             self.error = error
             return 1
 
