@@ -158,7 +158,7 @@ TEST_CASE("every key reads its own text back", "[unit][config]") {
   const Wan wan = good(
       "codec=i8,min_compress_bytes=12345,streams=3,chunk=65537,window=1000001,timeout=1234567us,ride_through=7s,"
       "rate_limit=1234567,congestion=cubic,idle=yield,encryption=off,ports=1-2,bind=10.0.0.1,advertise=h,emulate_rtt=123ns,emulate_rate=999999,"
-      "emulate_loss=0.1234567");
+      "emulate_loss=0.1234567,feedback_memory=777");
   for (const Wan& from : {wan, Wan()}) {
     for (const Key& key : wan_keys()) {
       const std::string text = key.get(from);
