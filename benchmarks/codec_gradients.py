@@ -11,7 +11,10 @@
 `dump` needs PyTorch for the transformer (pip install torch==2.13.0 numpy); nothing else here does.
 """
 import argparse
+import array
+import collections
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -96,6 +99,17 @@ def dump(arguments):
     dump_transformer(folder)
 
 
+def exponent_entropy(path, chunk=131072):
+    """Bits a value that the exponents of raw fp32 values need, taken one by one, each chunk with the best code for it."""
+    words = array.array("I", path.read_bytes())
+    bits = 0.0
+    for begin in range(0, len(words), chunk):
+        counts = collections.Counter(word >> 23 & 255 for word in words[begin:begin + chunk])
+        total = sum(counts.values())
+        bits -= sum(count * math.log2(count / total) for count in counts.values())
+    return bits / len(words)
+
+
 def errors(arguments):
     def order(path):
         model, step, _ = path.name.split(".")
@@ -105,7 +119,10 @@ def errors(arguments):
     if not files:
         raise SystemExit(f"codec_gradients: no *.stepN.f32 in {arguments.folder}: run 'dump' first")
     done = subprocess.run([program(arguments.build, "codec_error"), *map(str, files)], check=True, capture_output=True, text=True)
-    Path(arguments.out).write_text(done.stdout)
+    measured = json.loads(done.stdout)
+    for file, path in zip(measured, files):
+        file["exponent_entropy"] = exponent_entropy(path)
+    Path(arguments.out).write_text(json.dumps(measured, indent=1) + "\n")
 
 
 def train(arguments):
@@ -144,6 +161,7 @@ def error_tables(measured):
             bits = bits[0] if len(bits) == 1 else f"{bits[0]} to {bits[-1]}"
             cells = [" / ".join(f"{row[key]:.2g}" for row in rows) for key in ("nmse", "bias", "max_error")]
             print(f"| {name} | {bits} | " + " | ".join(cells) + " |")
+        print("\nEntropy of the exponents, bits: " + " / ".join(f"{file['exponent_entropy']:.2f}" for file in files) + ".")
 
 
 def training_table(runs):
