@@ -148,7 +148,7 @@ class StatsFields(_Extensible):
         (name, ctypes.c_uint64)
         for name in (
             "operations", "failedOperations", "payloadBytes", "wanBytesSent", "wanBytesReceived", "resentBytes", "reconnects",
-            "droppedFrames", "rttNs", "peakMemoryBytes", "streams", "windowBytes", "chunkBytes", "linkRate")
+            "droppedFrames", "rttNs", "peakMemoryBytes", "streams", "windowBytes", "chunkBytes", "linkRate", "feedbackBytes")
     ]
 
 
@@ -183,6 +183,11 @@ FUNCTIONS = {
     "lhAllGather": [_POINTER, _POINTER, _SIZE, _INT, _COMM, _STREAM],
     "lhBroadcast": [_POINTER, _POINTER, _SIZE, _INT, _INT, _COMM, _STREAM],
     "lhBarrier": [_COMM, _STREAM],
+    "lhCommRegisterCodec": [_COMM, _POINTER, _INT_OUT],
+    "lhCommFeedbackTags": [_COMM, ctypes.POINTER(ctypes.c_uint64), ctypes.POINTER(_SIZE)],
+    "lhCommFeedbackExport": [_COMM, ctypes.c_uint64, _POINTER, ctypes.POINTER(_SIZE)],
+    "lhCommFeedbackImport": [_COMM, ctypes.c_uint64, _POINTER, _SIZE],
+    "lhCommFeedbackReset": [_COMM, ctypes.c_uint64],
     "lhRequestTest": [_POINTER, _INT_OUT],
     "lhRequestWait": [_POINTER],
     "lhGroupStart": [],

@@ -3,7 +3,7 @@
 import ctypes
 import weakref
 from dataclasses import dataclass
-from typing import Any, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from . import _abi, _config, _group, _library
 from ._abi import Codec, DataType, Op, Result, Scope
@@ -34,6 +34,7 @@ class Stats:
     window_bytes: int  #: the largest window granted to a peer at another site now
     chunk_bytes: int  #: of the last call that moved data
     link_rate: int  #: bits a second that a link carries each way; 0: not known
+    feedback_bytes: int  #: of all error-feedback states now
 
 
 class Communicator:
@@ -153,7 +154,7 @@ class Communicator:
 
         send, recv: n elements of one type. op: sum, prod, max, min, avg. codec: default (the configuration's), none, bf16, i8, r4, f4,
         r2, lossless. scope: global, or rail (only across sites). tag: non-zero name of this bucket. timeout: seconds, None:
-        wan.timeout. error_feedback: not in this version, raises UnsupportedError. codec and scope must be equal on all ranks.
+        wan.timeout. error_feedback: what the codec loses is added to the next call with this tag. codec and scope must be equal on all ranks.
         """
         self._all_reduce(send, recv, op, (codec, scope, tag, timeout, error_feedback), dtype, None)
 
@@ -238,6 +239,30 @@ class Communicator:
                 raise from_result(handle.library, result)
         finally:
             handle.leave()
+
+    # ---- Error feedback -------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> Dict[int, bytes]:
+        """This rank's error-feedback states by tag, for a checkpoint: every rank saves its own. Does not communicate."""
+        count = ctypes.c_size_t()
+        self._call("lhCommFeedbackTags", None, ctypes.byref(count))
+        tags = (ctypes.c_uint64 * max(1, count.value))()
+        self._call("lhCommFeedbackTags", tags, ctypes.byref(count))
+        states = {}
+        for tag in tags[: count.value]:
+            size = ctypes.c_size_t()
+            self._call("lhCommFeedbackExport", tag, None, ctypes.byref(size))
+            state = ctypes.create_string_buffer(max(1, size.value))
+            self._call("lhCommFeedbackExport", tag, state, ctypes.byref(size))
+            states[tag] = state.raw[: size.value]
+        return states
+
+    def load_state_dict(self, states: Mapping[int, bytes]) -> None:
+        """Replaces all error-feedback states of this rank by those of state_dict() of the same rank of a job of the same shape. Raises
+        InvalidArgumentError for bytes that are none or damaged. Does not communicate."""
+        self._call("lhCommFeedbackReset", 0)
+        for tag, state in states.items():
+            self._call("lhCommFeedbackImport", integer(tag, "tag", 0, 2**64 - 1), bytes(state), len(state))
 
     # ---- The end --------------------------------------------------------------------------------------------------------
 

@@ -217,7 +217,7 @@ class Refusals(unittest.TestCase):
                 (longhaul.InvalidArgumentError, "root 2 is not a rank", lambda: comm.broadcast(f, 2)),
                 (longhaul.InvalidArgumentError, "overlap", lambda: comm.all_reduce(memoryview(f)[:3], memoryview(f)[1:])),
                 (longhaul.InvalidArgumentError, "not aligned", lambda: comm.all_reduce(memoryview(bytearray(13))[1:], dtype="float32")),
-                (longhaul.UnsupportedError, "error feedback", lambda: comm.all_reduce(f, error_feedback=True)),
+                (longhaul.InvalidArgumentError, "errorFeedback needs a tag", lambda: comm.all_reduce(f, error_feedback=True)),
             ]
             for kind, text, call in cases:
                 with self.assertRaisesRegex(kind, text):
@@ -245,6 +245,40 @@ class Refusals(unittest.TestCase):
             longhaul.loopback([1, 1], wan={"emulate_rrt": "1ms"})
         with self.assertRaisesRegex(ValueError, "wan contains a NUL"):
             longhaul.loopback([1, 1], wan="codec=i8\0")
+
+
+class ErrorFeedback(unittest.TestCase):
+    """A restored state goes on as if nothing had happened, and a forgotten one does not."""
+
+    @staticmethod
+    def calls(ranks, times):
+        sums = []
+        for _ in range(times):
+            buffers = [array.array("f", [1.001] * 4096) for _ in ranks]
+            support.on_all(ranks, lambda rank, comm: comm.all_reduce(buffers[rank], codec="r2", tag=7, error_feedback=True))
+            sums.append(bytes(buffers[0]))
+        return sums
+
+    def test_states_are_saved_and_go_on(self):
+        with longhaul.loopback([1, 1]) as ranks:
+            self.calls(ranks, 2)
+            saved = [comm.state_dict() for comm in ranks]
+            on = self.calls(ranks, 1)
+            self.assertEqual(list(saved[0]), [7])
+            self.assertGreater(ranks[0].stats().feedback_bytes, 0)
+        with longhaul.loopback([1, 1]) as ranks:
+            self.calls(ranks, 2)
+            for comm in ranks:
+                comm.load_state_dict({})
+            self.assertNotEqual(self.calls(ranks, 1), on)
+        with longhaul.loopback([1, 1]) as ranks:
+            self.calls(ranks, 2)
+            for comm, state in zip(ranks, saved):
+                comm.load_state_dict({})
+                comm.load_state_dict(state)
+            self.assertEqual(self.calls(ranks, 1), on)
+            with self.assertRaises(longhaul.InvalidArgumentError):
+                ranks[0].load_state_dict({7: b"damaged"})
 
 
 if __name__ == "__main__":
