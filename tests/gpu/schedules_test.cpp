@@ -16,7 +16,7 @@ namespace {
 using Ints = std::vector<std::int32_t>;
 
 std::size_t at(int index) { return static_cast<std::size_t>(index); }
-std::int32_t value(std::uint64_t call, int rank, std::size_t i) { return static_cast<std::int32_t>(mix(call << 48 ^ i * 64 ^ at(rank)) >> 34); }
+std::int32_t value(std::uint64_t call, int rank, std::size_t i) { return static_cast<std::int32_t>(mix(call << 48 ^ i * 64 ^ at(rank)) >> 40); }
 
 enum class What { AllReduce, ReduceScatter, AllGather, Broadcast, Barrier };
 

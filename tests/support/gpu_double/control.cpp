@@ -5,6 +5,19 @@
 
 namespace longhaul::testing::gpu {
 
+namespace {
+
+void join_all(const std::vector<CUstream_st*>& streams) {
+  for (CUstream_st* stream : streams) {
+    stream->join();
+    const std::unique_ptr<CUstream_st> freed(stream);
+  }
+}
+
+}  // namespace
+
+State::~State() { join_all(retired); }
+
 State& state() {
   static State instance;
   return instance;
@@ -40,10 +53,7 @@ void begin(const Options& options) {
     const std::lock_guard lock(now.mutex);
     retired.swap(now.retired);
   }
-  for (CUstream_st* stream : retired) {
-    stream->join();
-    const std::unique_ptr<CUstream_st> freed(stream);
-  }
+  join_all(retired);
   const std::lock_guard lock(now.mutex);
   now.options = options;
   now.violations.clear();

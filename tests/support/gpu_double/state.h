@@ -38,6 +38,7 @@ struct Launch {
 };
 
 struct State {
+  ~State();  // joins the threads of streams that were destroyed
   Options options;
   std::mutex mutex;  // of all below
   std::map<std::uintptr_t, Allocation> memory;
