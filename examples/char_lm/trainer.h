@@ -21,7 +21,7 @@ struct TrainOptions {
   std::uint64_t seed = 1;
   int evaluation_batches = 16;
   /// Sees every bucket of this rank's own gradient before it is averaged; may be empty.
-  std::function<void(int step, const Range& bucket, const float* values)> on_gradient;
+  std::function<void(int step, const Range& bucket, const float* values)> on_gradient = {};
   int timing_rounds = 10;  ///< all-reduces of the last gradient, timed without computing
 };
 

@@ -45,6 +45,12 @@ TEST_CASE("i8: ties go to the even code", "[unit]") {
   check(lhCodecI8, repeated({126.9F, 0.5F, 1.5F, 2.5F, -0.5F, -1.5F, -2.5F, 3.0F}, 128), repeated({127, 0, 2, 2, 0, -2, -2, 3}, 128));
 }
 
+TEST_CASE("i8: ties go to the larger scale only where it is needed", "[unit]") {
+  // A 127th of it is a hair more than 1: the next bf16.
+  check(lhCodecI8, repeated({127.00005F, 0.0F}, 128), repeated({126 * 1.0078125F, 0.0F}, 128));
+  check(lhCodecI8, repeated({127.0F, 0.0F}, 128), repeated({127.0F, 0.0F}, 128));
+}
+
 TEST_CASE("f4: ties go to the even code", "[unit]") {
   // The step of a block up to 5.9 is 1, and its smallest code a half.
   const std::vector<float> values{5.9F, 0.25F, 0.75F, 1.25F, 1.75F, 2.5F, 3.5F, 5.0F, -0.25F, -0.75F, -1.25F, -1.75F, -2.5F, -3.5F, -5.0F, 0};
