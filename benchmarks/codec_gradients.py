@@ -175,7 +175,7 @@ def training_table(runs):
         differences = [losses[seed] - by["none", seed]["held_out_loss"][0] for seed in losses if ("none", seed) in by]
         wire = [run["wire_bytes_per_step"] / by["none", run["seed"]]["wire_bytes_per_step"] for run in mine if ("none", run["seed"]) in by]
         print(f"| `{codec}` | " + " | ".join(f"{losses[seed]:.4f}" if seed in losses else "" for seed in seeds) +
-              f" | {statistics.mean(losses.values()):.4f} | " + ", ".join(f"{one:+.4f}" for one in differences) + f" | {statistics.mean(wire):.3f} |")
+              (f" | {statistics.mean(losses.values()):.4f} | " if len(losses) == len(seeds) else " | | ") + ", ".join(f"{one:+.4f}" for one in differences) + f" | {statistics.mean(wire):.3f} |")
 
 
 def table(arguments):

@@ -258,6 +258,8 @@ PATTERNS = {
     "narrow": lambda i: from_bits((mixed(i) & 0x807FFFFF) | (127 - (mixed(i + 3) & 7).bit_length()) << 23),
     "small": lambda i: spread(i) * 2.0**-100,  # about the magnitude from which blocks vanish
     "large": lambda i: spread(i) * 2.0**108,
+    # The first scale of r4 is at the border to the next: sums in another order, which differ in the last bit, give another.
+    "border": lambda i: PATTERNS["narrow"](i) * float.fromhex("0x1.02f83ep0"),
 }
 COUNTS = (1, 130, 1000, 2500)
 

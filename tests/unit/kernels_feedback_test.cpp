@@ -58,4 +58,9 @@ TEST_CASE("Feedback makes neither Inf nor NaN", "[unit][kernels]") {
   CHECK(with_residual(most, float_to_finite_bf16(most)) == most);
   CHECK(with_residual(INFINITY, float_to_bf16(-1.0F)) == INFINITY);
   CHECK(std::isnan(with_residual(NAN, float_to_bf16(1.0F))));
+  const std::vector<float> values(40, most);
+  const std::vector<std::uint16_t> residual(40, float_to_finite_bf16(most));
+  std::vector<float> sums(40);
+  add_residual(values.data(), residual.data(), 40, sums.data());
+  CHECK((sums == values));
 }
