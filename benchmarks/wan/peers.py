@@ -75,9 +75,10 @@ def measure(emulator, options, name, size):
 
 
 def check_bytes(result, size):
-    """Every byte of the result has to be learnt from the other site."""
+    """Every byte of the result has to be learnt from the other site. A part of the first of ten calls or more may have crossed before the counters were
+    read: the other site may leave the barrier in front of it earlier."""
     least = min(result["wire_bytes_out"], result["wire_bytes_in"])
-    if least < size:
+    if least < 0.9 * size:
         raise JobFailed(f"{least:.0f} bytes crossed the link one way for each call, fewer than the {size} of the result: "
                         "the sites share something else")
 
