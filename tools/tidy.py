@@ -213,7 +213,7 @@ class Tidy:
         flags += flags_for(self.root / path, commands)
         done = subprocess.run(compiler + flags + ["-fsyntax-only", "-x", language, "-"], text=True, capture_output=True,
                               input=f'#include "{self.root / path}"\n', check=False)
-        if done.returncode == 0 or "fatal error: mpi.h: No such file" in done.stderr:  # a build without MPI
+        if done.returncode == 0 or re.search(r"fatal error: (?:mpi|cuda_runtime_api)\.h: No such file", done.stderr):  # a build without them
             return None
         errors = [line for line in done.stderr.splitlines() if "error" in line]
         return (errors or done.stderr.splitlines() or ["the compiler failed"])[0]
