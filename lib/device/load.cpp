@@ -2,6 +2,10 @@
 #include "device/load.h"
 
 #include <dlfcn.h>
+#include <link.h>
+
+#include <mutex>
+#include <utility>
 
 namespace longhaul::device {
 namespace {
@@ -88,11 +92,41 @@ Result<std::shared_ptr<const Nccl>> load_nccl() {
   return std::shared_ptr<const Nccl>(nccl);
 }
 
-std::shared_ptr<const Cuda> cuda_in_process() {
+namespace {
+
+/// How often a library has been loaded into this process, or taken out of it.
+std::pair<unsigned long long, unsigned long long> library_changes() {
+  std::pair<unsigned long long, unsigned long long> changes;
+  ::dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* out) {
+        *static_cast<std::pair<unsigned long long, unsigned long long>*>(out) = {info->dlpi_adds, info->dlpi_subs};
+        return 1;  // every library tells the same
+      },
+      &changes);
+  return changes;
+}
+
+std::shared_ptr<const Cuda> look_for_cuda() {
   const bool linked = ::dlsym(RTLD_DEFAULT, "cuPointerGetAttribute") != nullptr;
   if (!linked && !::dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD)) return nullptr;
   Library library("libcuda.so.1");
   return all_of_cuda(&library);
+}
+
+}  // namespace
+
+std::shared_ptr<const Cuda> cuda_in_process() {
+  // Every call asks, and a search takes 100 us. What is loaded is a matter of the process, and so is what was found.
+  static std::mutex mutex;
+  static std::pair<unsigned long long, unsigned long long> seen;
+  static std::shared_ptr<const Cuda> found;
+  const auto changes = library_changes();
+  const std::lock_guard lock(mutex);
+  if (changes != seen) {
+    found = look_for_cuda();
+    seen = library_changes();
+  }
+  return found;
 }
 
 }  // namespace longhaul::device
