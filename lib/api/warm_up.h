@@ -40,7 +40,7 @@ class WarmUp {
  private:
   void next_free(const Round& round, double reached);
   void next_paced(const Round& round, double reached);
-  void next_lossy(const Round& round, double reached);
+  void next_lossy(double reached);
   void pace_to(double factor, TimeNs one_way);
   static std::uint64_t bytes_at(double rate, TimeNs one_way);
 
