@@ -264,6 +264,11 @@ class Communicator:
         for tag, state in states.items():
             self._call("lhCommFeedbackImport", integer(tag, "tag", 0, 2**64 - 1), bytes(state), len(state))
 
+    def reset_feedback(self, tag: int = 0) -> None:
+        """Forgets this rank's error-feedback state of `tag`, of all tags with 0; for a tag that has none it does nothing. Does not
+        communicate."""
+        self._call("lhCommFeedbackReset", integer(tag, "tag", 0, 2**64 - 1))
+
     # ---- The end --------------------------------------------------------------------------------------------------------
 
     def finalize(self) -> None:
