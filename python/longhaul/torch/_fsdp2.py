@@ -4,7 +4,7 @@
 Every site is a job of its own that shards the model over its ranks. FSDP reduces a module's gradients inside the site, then calls the hook
 set here with this rank's part of them, which is averaged with the parts of the same rank at the other sites.
 """
-from typing import Any, Dict, Optional, Union
+from typing import Any, Dict, Iterator, List, Optional, Union
 
 import torch
 from torch.distributed.fsdp import FSDPModule
@@ -13,6 +13,7 @@ from torch.distributed.tensor import DTensor
 from .._abi import Codec
 from .._communicator import Communicator
 from ._options import HookState, tag_of
+from ._overlap import Backward, may_overlap
 from ._replicas import verify_layout, verify_replicas
 
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
@@ -24,19 +25,27 @@ class Fsdp2State(HookState):
     def __init__(self, communicator: Communicator, codec: Union[str, Codec], error_feedback: bool, timeout: Optional[float]) -> None:
         super().__init__(communicator, codec, error_feedback, timeout)
         self.tags: Dict[str, int] = {}
+        self._backward = Backward(self.wait)
 
-    def _reduce(self, name: str, gradients: torch.Tensor) -> None:
-        self.wait(self.issue(gradients, "rail", self.tags[name]))
+    def _reduce(self, path: str, parameters: List[torch.nn.Parameter], gradients: torch.Tensor, overlap: bool) -> None:
+        if self._backward.has(path):  # a module that was called twice: FSDP will add to the first call's
+            self._backward.finish()
+        request = self.issue(gradients, "rail", self.tags[path])
+        if overlap and may_overlap(parameters, gradients):
+            self._backward.add(path, parameters, gradients, request)
+        else:
+            self.wait(request)
 
 
 def attach_fsdp2(model: torch.nn.Module, communicator: Communicator, *, codec: Union[str, Codec] = "default", error_feedback: bool = False,
-                 timeout: Optional[float] = None, name: str = "", verify: bool = True) -> Fsdp2State:
+                 timeout: Optional[float] = None, name: str = "", verify: bool = True, overlap: bool = True) -> Fsdp2State:
     """Averages the gradients of a model that fully_shard sharded inside this site over all sites, module by module, in every backward().
     Called by all ranks after fully_shard, once a model. Blocks.
 
     The mesh is one-dimensional over the ranks of the site, in their order, or of shape (1, ranks). codec, error_feedback, timeout: as for
     `Communicator.all_reduce`. name: of the model, where several use one communicator. verify: raises ReplicaMismatchError unless all
-    sites start with the same parameters; where they are loaded later, call `verify_replicas` then.
+    sites start with the same parameters; where they are loaded later, call `verify_replicas` then. overlap: backward() goes on while
+    gradients cross the WAN, where it can (not with an accumulated .grad or a reduce_dtype of its own), and ends when all are averaged.
     """
     state = Fsdp2State(communicator, codec, error_feedback, timeout)
     modules = {path: module for path, module in model.named_modules() if isinstance(module, FSDPModule)}
@@ -52,14 +61,22 @@ def attach_fsdp2(model: torch.nn.Module, communicator: Communicator, *, codec: U
         verify_replicas(model, communicator)
     for path, module in modules.items():
         state.tags[path] = tag_of("fsdp2", name, path)
-        module.set_all_reduce_hook(_hook(state, path))
+        module.set_all_reduce_hook(_hook(state, path, [parameter for parameter in _own(module) if parameter.requires_grad], overlap))
     return state
 
 
-def _hook(state: Fsdp2State, path: str) -> Any:
+def _hook(state: Fsdp2State, path: str, parameters: List[torch.nn.Parameter], overlap: bool) -> Any:
     def reduce(gradients: torch.Tensor) -> None:
-        state._reduce(path, gradients)
+        state._reduce(path, parameters, gradients, overlap)
     return reduce
+
+
+def _own(module: torch.nn.Module) -> Iterator[torch.nn.Parameter]:
+    """Parameters that this FSDP module reduces: all below it but those of the FSDP modules there."""
+    yield from module.parameters(recurse=False)
+    for child in module.children():
+        if not isinstance(child, FSDPModule):
+            yield from _own(child)
 
 
 def _check(path: str, parameter: torch.nn.Parameter, communicator: Communicator) -> None:
