@@ -86,7 +86,7 @@ def accumulation(comm):
     """Three micro-batches a step, as the ways of FSDP2 to do that have it."""
     found = {}
     plain, sync, rows = attached(comm, sharded(2)), attached(comm, sharded(2)), attached(comm, sharded(1, 2, names=("rep", "shard")))
-    for name, run, before in (("every", plain, lambda last: plain.net.set_requires_all_reduce(last)), ("sync", sync, sync.net.set_requires_gradient_sync),
+    for name, run, before in (("every", plain, plain.net.set_requires_all_reduce), ("sync", sync, sync.net.set_requires_gradient_sync),
                               ("rows", rows, rows.net.set_requires_all_reduce)):
         calls, losses = calls_of(comm, lambda: run.steps(2, 3, before))
         print("calls", name, calls)

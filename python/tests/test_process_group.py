@@ -63,7 +63,8 @@ class Backend(Secret):
         (installed / "entry_points.txt").write_text("".join(f"[{group}]\n{name} = {target}\n" for group, name, target in entries))
         environment = dict(os.environ, PYTHONPATH=f"{self.folder}{os.pathsep}{support.PACKAGE}", LONGHAUL_LIBRARY="/nowhere")
         ran = subprocess.run([sys.executable, "-B", "-c", FOUND], env=environment, capture_output=True, text=True, timeout=100)
-        self.assertEqual(ran.stdout, "True False\nLONGHAUL_SITE is not set: the backend longhaul needs the name of this rank's site there\n", ran.stderr)
+        self.assertEqual(ran.stdout, "True False\n"
+                         "LONGHAUL_SITE is not set: the backend longhaul needs the name of this rank's site there\n", ran.stderr)
 
 
 class Autoload(unittest.TestCase):

@@ -21,7 +21,7 @@ class DdpState(HookState):
     several use one communicator. `error` is the first failure of the communicator in a hook: backward() raises a RuntimeError with its text.
     """
 
-    def __init__(self, communicator: Communicator, *, codec: Union[str, Codec] = "default", error_feedback: bool = False,
+    def __init__(self, communicator: Communicator, *, codec: Union[str, int, Codec] = "default", error_feedback: bool = False,
                  timeout: Optional[float] = None, name: str = "") -> None:
         super().__init__(communicator, codec, error_feedback, timeout)
         self._name = name

@@ -22,7 +22,7 @@ _DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 class Fsdp2State(HookState):
     """What `attach_fsdp2` returns. `tags`: the tag of every FSDP module by its name."""
 
-    def __init__(self, communicator: Communicator, codec: Union[str, Codec], error_feedback: bool, timeout: Optional[float]) -> None:
+    def __init__(self, communicator: Communicator, codec: Union[str, int, Codec], error_feedback: bool, timeout: Optional[float]) -> None:
         super().__init__(communicator, codec, error_feedback, timeout)
         self.tags: Dict[str, int] = {}
         self._backward = Backward(self.wait)
@@ -37,7 +37,7 @@ class Fsdp2State(HookState):
             self.wait(request)
 
 
-def attach_fsdp2(model: torch.nn.Module, communicator: Communicator, *, codec: Union[str, Codec] = "default", error_feedback: bool = False,
+def attach_fsdp2(model: torch.nn.Module, communicator: Communicator, *, codec: Union[str, int, Codec] = "default", error_feedback: bool = False,
                  timeout: Optional[float] = None, name: str = "", verify: bool = True, overlap: bool = True) -> Fsdp2State:
     """Averages the gradients of a model that fully_shard sharded inside this site over all sites, module by module, in every backward().
     Called by all ranks after fully_shard, once a model. Blocks.
@@ -56,7 +56,8 @@ def attach_fsdp2(model: torch.nn.Module, communicator: Communicator, *, codec: U
                          f"here: all sites must have equally many, as every rank exchanges its part of the gradients with its like")
     for path, parameter in model.named_parameters():
         _check(path, parameter, communicator)
-    verify_layout(communicator, [f"{path} {tuple(parameter.shape)} {parameter.dtype}" for path, parameter in model.named_parameters()] + list(modules))
+    layout = [f"{path} {tuple(parameter.shape)} {parameter.dtype}" for path, parameter in model.named_parameters()]
+    verify_layout(communicator, layout + list(modules))
     if verify and not any(parameter.is_meta for parameter in model.parameters()):
         verify_replicas(model, communicator)
     for path, module in modules.items():
@@ -87,13 +88,14 @@ def _check(path: str, parameter: torch.nn.Parameter, communicator: Communicator)
         return
     mesh, sizes = parameter.device_mesh, list(parameter.device_mesh.shape)
     if mesh.device_type != "cpu" or parameter.device.type not in ("cpu", "meta"):
-        raise TypeError(f"parameter {path} is on {parameter.device} with a mesh of {mesh.device_type}: this version of longhaul.torch takes CPU tensors")
+        raise TypeError(f"parameter {path} is on {parameter.device} with a mesh of {mesh.device_type}: this version of longhaul.torch "
+                        f"takes CPU tensors")
     if parameter.dtype not in _DTYPES:
         raise TypeError(f"parameter {path} is of {parameter.dtype}: supported are {', '.join(str(dtype) for dtype in _DTYPES)}")
     if len(sizes) > 2 or (len(sizes) == 2 and sizes[0] != 1) or not parameter.placements[-1].is_shard():
-        raise ValueError(f"parameter {path} is on a mesh of shape {tuple(sizes)} as {parameter.placements}: shard over a mesh of one dimension, or of "
-                         f"shape (1, ranks), with all ranks of the site")
+        raise ValueError(f"parameter {path} is on a mesh of shape {tuple(sizes)} as {parameter.placements}: shard over a mesh of one "
+                         f"dimension, or of shape (1, ranks), with all ranks of the site")
     at = mesh.get_local_rank(mesh.ndim - 1)
     if sizes[-1] != communicator.site_size or at != communicator.site_rank:
-        raise ValueError(f"this is rank {at} of {sizes[-1]} in the mesh of {path} and rank {communicator.site_rank} of {communicator.site_size} in the "
-                         f"communicator's site: both must be equal. Launch one job a site, with a mesh over all of its ranks in their order")
+        raise ValueError(f"this is rank {at} of {sizes[-1]} in the mesh of {path} and rank {communicator.site_rank} of {communicator.site_size} in "
+                         f"the communicator's site: both must be equal. Launch one job a site, with a mesh over all of its ranks in their order")

@@ -13,7 +13,7 @@ class HookState:
     """The communicator, and how its all-reduces are called (see `Communicator.all_reduce`): `codec`, `error_feedback` and `timeout` may be
     changed between steps, the codec at all ranks alike. `error` is the first failure of the communicator in a hook."""
 
-    def __init__(self, communicator: Communicator, codec: Union[str, Codec], error_feedback: bool, timeout: Optional[float]) -> None:
+    def __init__(self, communicator: Communicator, codec: Union[str, int, Codec], error_feedback: bool, timeout: Optional[float]) -> None:
         _config.call_options(codec, "default", 1, timeout, error_feedback)  # what is wrong with them is said here, not in a backward()
         self.communicator = communicator
         self.codec = codec
