@@ -71,4 +71,5 @@ def _check(one: UnderWay) -> None:
     views = all(grad.numel() == 0 or grad.untyped_storage().data_ptr() == storage for grad in grads)
     if not grads or not views or one.gradients._version != one.version:
         raise RuntimeError(f"the gradients of FSDP module {one.path!r} were changed or copied before they were averaged over the sites: do not use "
-                           f"them. Call attach_fsdp2 again where parameters were replaced (to_empty, load_state_dict(assign=True)), or with overlap=False")
+                           f"them. Call attach_fsdp2 again where parameters were replaced (to_empty, load_state_dict(assign=True)), or with "
+                           f"overlap=False")
