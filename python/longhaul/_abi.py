@@ -8,6 +8,7 @@ VERSION = (0, 1)  # of longhaul.h; the library must have the same
 CONFIG_MAGIC = 0x4C48636F
 CALL_CONFIG_MAGIC = 0x4C486361
 STATS_MAGIC = 0x4C487374
+CODEC_PLUGIN_MAGIC = 0x4C486370
 VERSION_CODE = VERSION[0] * 10000 + VERSION[1] * 100
 
 
@@ -106,6 +107,26 @@ class Oob(ctypes.Structure):
     _fields_ = [("context", ctypes.c_void_p), ("allgather", AllGatherFunction)]
 
 
+EncodeFunction = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_void_p, ctypes.c_size_t,
+                                  ctypes.POINTER(ctypes.c_size_t))
+DecodeAddFunction = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p)
+
+
+class CodecPlugin(_Extensible):
+    C_NAME = "lhCodecPlugin_t"
+    MAGIC = CODEC_PLUGIN_MAGIC
+    _fields_ = _HEAD + [
+        ("name", ctypes.c_char_p),
+        ("format", ctypes.c_uint),
+        ("blockValues", ctypes.c_uint),
+        ("blockBytes", ctypes.c_uint),
+        ("headerBytes", ctypes.c_uint),
+        ("context", ctypes.c_void_p),
+        ("encode", EncodeFunction),
+        ("decodeAdd", DecodeAddFunction),
+    ]
+
+
 class Config(_Extensible):
     C_NAME = "lhConfig_t"
     MAGIC = CONFIG_MAGIC
@@ -152,7 +173,7 @@ class StatsFields(_Extensible):
     ]
 
 
-STRUCTURES = (Oob, Config, CallConfig, StatsFields)
+STRUCTURES = (Oob, Config, CallConfig, StatsFields, CodecPlugin)
 
 _POINTER, _SIZE, _INT = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
 _INT_OUT, _COMM, _STREAM = ctypes.POINTER(ctypes.c_int), ctypes.c_void_p, ctypes.c_void_p
@@ -183,7 +204,7 @@ FUNCTIONS = {
     "lhAllGather": [_POINTER, _POINTER, _SIZE, _INT, _COMM, _STREAM],
     "lhBroadcast": [_POINTER, _POINTER, _SIZE, _INT, _INT, _COMM, _STREAM],
     "lhBarrier": [_COMM, _STREAM],
-    "lhCommRegisterCodec": [_COMM, _POINTER, _INT_OUT],
+    "lhCommRegisterCodec": [_COMM, ctypes.POINTER(CodecPlugin), _INT_OUT],
     "lhCommFeedbackTags": [_COMM, ctypes.POINTER(ctypes.c_uint64), ctypes.POINTER(_SIZE)],
     "lhCommFeedbackExport": [_COMM, ctypes.c_uint64, _POINTER, ctypes.POINTER(_SIZE)],
     "lhCommFeedbackImport": [_COMM, ctypes.c_uint64, _POINTER, _SIZE],

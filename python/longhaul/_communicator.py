@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 from . import _abi, _config, _group, _library
 from ._abi import Codec, DataType, Op, Result, Scope
 from ._buffers import Buffer, integer, named, view, writable
+from ._codec_plugin import DecodeAdd, Encode, PluginCall
 from ._errors import Error, from_result, usage
 from ._handle import Handle
 from ._request import Request
@@ -147,7 +148,7 @@ class Communicator:
 
     # ---- Collectives ----------------------------------------------------------------------------------------------------
 
-    def all_reduce(self, send: Any, recv: Any = None, op: Union[str, Op] = "sum", *, codec: Union[str, Codec] = "default",
+    def all_reduce(self, send: Any, recv: Any = None, op: Union[str, Op] = "sum", *, codec: Union[str, int, Codec] = "default",
                    scope: Union[str, Scope] = "default", tag: int = 0, timeout: Optional[float] = None,
                    error_feedback: bool = False, dtype: DType = None) -> None:
         """recv[i] = op over all ranks of send[i]; without recv in place. Blocks. Every rank gets identical bits.
@@ -158,7 +159,7 @@ class Communicator:
         """
         self._all_reduce(send, recv, op, (codec, scope, tag, timeout, error_feedback), dtype, None)
 
-    def all_reduce_async(self, send: Any, recv: Any = None, op: Union[str, Op] = "sum", *, codec: Union[str, Codec] = "default",
+    def all_reduce_async(self, send: Any, recv: Any = None, op: Union[str, Op] = "sum", *, codec: Union[str, int, Codec] = "default",
                          scope: Union[str, Scope] = "default", tag: int = 0, timeout: Optional[float] = None,
                          error_feedback: bool = False, dtype: DType = None) -> Request:
         """As all_reduce, but returns at once, in a group too; raises only what is wrong with the call itself. The buffers are in use
@@ -240,6 +241,21 @@ class Communicator:
         finally:
             handle.leave()
 
+    def register_codec(self, name: str, encode: Encode, decode_add: DecodeAdd, *, format: int, block_values: int = 1, block_bytes: int = 4,
+                       header_bytes: int = 0) -> int:
+        """Adds a codec of the caller's to this communicator (docs/codecs.md): the number that calls give as `codec`. Does not communicate.
+
+        encode(values, seed): values is a read-only memoryview of floats; returns the blob, or None where it cannot carry these values.
+        decode_add(blob, total): total[i] += decoded[i]; raises for what encode cannot have written. They run on a thread of the library's,
+        and must not call Longhaul. A blob of n values has at most header_bytes + ceil(n / block_values) * block_bytes bytes. name, format
+        and these bounds must be equal on all ranks.
+        """
+        call = PluginCall(name, encode, decode_add, format, block_values, block_bytes, header_bytes)
+        number = ctypes.c_int()
+        self._call("lhCommRegisterCodec", ctypes.byref(call.structure), ctypes.byref(number))
+        self._handle.plugins.append(call)
+        return number.value
+
     # ---- Error feedback -------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> Dict[int, bytes]:
@@ -263,6 +279,11 @@ class Communicator:
         self._call("lhCommFeedbackReset", 0)
         for tag, state in states.items():
             self._call("lhCommFeedbackImport", integer(tag, "tag", 0, 2**64 - 1), bytes(state), len(state))
+
+    def reset_feedback(self, tag: int = 0) -> None:
+        """Forgets this rank's error-feedback state of `tag`, of all tags with 0; for a tag that has none it does nothing. Does not
+        communicate."""
+        self._call("lhCommFeedbackReset", integer(tag, "tag", 0, 2**64 - 1))
 
     # ---- The end --------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import Any, Callable, Mapping, Optional, Sequence, Tuple, Union
 
 from . import _abi
 from ._buffers import integer, named, names_of
+from ._codec_plugin import FIRST_NUMBER
 
 Text = Union[str, Mapping[str, Any], None]
 AllGather = Callable[[bytes], Sequence[bytes]]
@@ -88,7 +89,8 @@ def call_options(codec: Any, scope: Any, tag: int, timeout: Optional[float], err
     if codec == "default" and scope == "default" and not tag and not timeout and not error_feedback:
         return None
     made = _abi.CallConfig()
-    made.codec = named(_CODECS, codec, "codec", _CODEC_NAMES)
+    registered = isinstance(codec, int) and codec >= FIRST_NUMBER  # the library knows whether it is
+    made.codec = codec if registered else named(_CODECS, codec, "codec", f"{_CODEC_NAMES}, or what register_codec returned")
     made.scope = named(_SCOPES, scope, "scope", _SCOPE_NAMES)
     made.tag = integer(tag, "tag", 0, 2**64 - 1)
     made.errorFeedback = 1 if error_feedback else 0

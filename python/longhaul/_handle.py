@@ -7,7 +7,7 @@ of other threads and waits for them; buffers of requests live until their reques
 import ctypes
 import os
 import threading
-from typing import Any, Set
+from typing import Any, List, Set
 
 from ._errors import usage
 
@@ -30,6 +30,7 @@ class Handle:
         self.comm = comm
         self.requests: Set[Any] = set()
         self._keep = keep  # what the library may still call
+        self.plugins: List[Any] = []  # these too
         self._changed = threading.Condition()
         self._users = 0
         self._closed = False

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One rank of test_torch.py: python ddp_rank.py RANK FOLDER SITES. Prints one line for every check."""
+import contextlib
 import sys
 from pathlib import Path
 
@@ -11,43 +12,86 @@ import longhaul
 import longhaul.torch
 
 
-def model():
+def model(**options):
     torch.manual_seed(7)
     layers = [torch.nn.Linear(300, 1000), torch.nn.ReLU(), torch.nn.Linear(1000, 400)]
-    return torch.nn.parallel.DistributedDataParallel(torch.nn.Sequential(*layers), bucket_cap_mb=0.5)
+    return torch.nn.parallel.DistributedDataParallel(torch.nn.Sequential(*layers), bucket_cap_mb=0.5, **options)
 
 
-def train(net, rank, steps):
+def hooked(comm, net, **options):
+    state = longhaul.torch.DdpState(comm, **options)
+    net.register_comm_hook(state, longhaul.torch.ddp_hook)
+    return net, state
+
+
+def train(net, rank, steps, micro=1, seed=100):
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-    generator = torch.Generator().manual_seed(100 + rank)
+    generator = torch.Generator().manual_seed(seed + rank)
     for _ in range(steps):
         optimizer.zero_grad()
-        net(torch.randn(16, 300, generator=generator)).square().mean().backward()
+        for i in range(micro):
+            with net.no_sync() if i < micro - 1 else contextlib.nullcontext():
+                net(torch.randn(16, 300, generator=generator)).square().mean().backward()
         optimizer.step()
     return [parameter.detach().clone() for parameter in net.parameters()]
 
 
+def same(a, b):
+    return all(map(torch.equal, a, b))
+
+
+def options_of_ddp(comm, rank):
+    calls = [comm.stats().operations]
+    for micro in (1, 3):
+        accumulated = train(hooked(comm, model(), codec="none")[0], rank, 2, micro=micro)
+        calls.append(comm.stats().operations)
+    print("no_sync", same(accumulated, train(model(), rank, 2, micro=3)), calls[1] - calls[0] == calls[2] - calls[1])
+    alone = torch.distributed.new_group([rank], use_local_synchronization=True)
+    print("a group a site", same(train(hooked(comm, model(process_group=alone), codec="none")[0], rank, 4), train(model(), rank, 4)))
+
+
+def feedback(comm, rank):
+    """Kept by bucket, and in a checkpoint. With find_unused_parameters DDP never rebuilds its buckets, so a resumed run has the same."""
+    net, state = hooked(comm, model(), codec="f4", error_feedback=True)
+    train(net, rank, 1)
+    tags = set(comm.state_dict())
+    train(net, rank, 2)
+    print("rebuilt", len(tags), len(comm.state_dict()), tags & set(comm.state_dict()))
+    comm.reset_feedback()
+    options = dict(codec="f4", error_feedback=True)
+    net, _ = hooked(comm, model(find_unused_parameters=True), **options)
+    train(net, rank, 2)
+    weights, states = {name: value.clone() for name, value in net.state_dict().items()}, comm.state_dict()
+    through = train(net, rank, 2, seed=200)
+    for saved in (states, {}):
+        again, _ = hooked(comm, model(find_unused_parameters=True), **options)
+        again.load_state_dict(weights)
+        comm.load_state_dict(saved)
+        print("resumed", same(through, train(again, rank, 2, seed=200)))
+    comm.reset_feedback()
+
+
 def run(comm, rank):
-    plain, hooked, coded = model(), model(), model()
-    hooked.register_comm_hook(longhaul.torch.DdpState(comm, codec="none"), longhaul.torch.ddp_hook)
-    state = longhaul.torch.DdpState(comm, codec="i8")
-    coded.register_comm_hook(state, longhaul.torch.ddp_hook)
+    exact_net, _ = hooked(comm, model(), codec="none")
+    coded, state = hooked(comm, model(), codec="i8")
     before = comm.stats().operations
-    exact = train(hooked, rank, 4)
+    exact = train(exact_net, rank, 4)
     print("buckets", comm.stats().operations - before)
-    print("equal to gloo", all(torch.equal(a, b) for a, b in zip(exact, train(plain, rank, 4))))
+    print("equal to gloo", same(exact, train(model(), rank, 4)))
     lossy = train(coded, rank, 4)
-    print("equal to i8", all(torch.equal(a, b) for a, b in zip(exact, lossy)))
+    print("equal to i8", same(exact, lossy))
     print("near i8", all(torch.allclose(a, b, atol=0.02) for a, b in zip(exact, lossy)))
     longhaul.torch.verify_replicas(coded, comm, buffers=True)
     print("verified")
     with torch.no_grad():
-        list(hooked.parameters())[2][0, 0] += rank
-    for what in (hooked, {"a": torch.zeros(rank + 1)}, {"a": torch.tensor([0.0 * (-1) ** rank])}):
+        list(exact_net.parameters())[2][0, 0] += rank
+    for what in (exact_net, {"a": torch.zeros(rank + 1)}, {"a": torch.tensor([0.0 * (-1) ** rank])}):
         try:
             longhaul.torch.verify_replicas(what, comm)
         except longhaul.torch.ReplicaMismatchError as error:
             print(error)
+    options_of_ddp(comm, rank)
+    feedback(comm, rank)
     torch.distributed.barrier()
     if rank == 1:
         comm.abort()

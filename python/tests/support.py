@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PACKAGE))
 for name in [name for name in os.environ if name.startswith("LONGHAUL_") and name != "LONGHAUL_LIBRARY"]:
     del os.environ[name]
-faulthandler.dump_traceback_later(150, exit=True)  # a hang is a red test
+faulthandler.dump_traceback_later(280, exit=True)  # a hang is a red test
 
 
 def in_threads(function, *rank_arguments):

@@ -21,6 +21,7 @@ PREFIXES = {"lhResult_t": ("lh", _abi.Result), "lhDataType_t": ("lh", _abi.DataT
 def expressions():
     """{C expression: what Python says}."""
     wanted = {"LH_CONFIG_MAGIC": _abi.CONFIG_MAGIC, "LH_CALL_CONFIG_MAGIC": _abi.CALL_CONFIG_MAGIC, "LH_STATS_MAGIC": _abi.STATS_MAGIC,
+              "LH_CODEC_PLUGIN_MAGIC": _abi.CODEC_PLUGIN_MAGIC,
               "LH_MAJOR": _abi.VERSION[0], "LH_MINOR": _abi.VERSION[1]}
     for structure in _abi.STRUCTURES:
         name = structure.C_NAME

@@ -27,6 +27,8 @@ wheel=$("$source/scripts/make_wheel.sh" "$build" "$work/dist") || fail "make_whe
 where=$(cd / && PYTHONPATH=$work/with "$python" -c 'import longhaul._library as l; print(l.load()._name)')
 [ "$where" = "$work/with/longhaul/lib/liblonghaul.so.0" ] || fail "the installed package loads $where"
 [ -e "$work/with/longhaul/py.typed" ] || fail "py.typed is not in the wheel"
+[ -e "$work/with/longhaul/torch/__init__.py" ] || fail "longhaul.torch is not in the wheel"
+grep -q '^\[torch.backends\]' "$work"/with/longhaul-*.dist-info/entry_points.txt || fail "the wheel has no entry point torch.backends"
 reduced=$(cd / && PYTHONPATH=$work/with "$python" -c '
 import array, longhaul
 with longhaul.loopback([1, 1]) as ranks, longhaul.group():
