@@ -5,7 +5,7 @@
 namespace longhaul {
 
 enum class Idle {
-  Park,   ///< sleeps until something arrives
+  Park,   ///< sleeps until something arrives; in a short call after a moment of Yield
   Yield,  ///< looks again after giving the core to whoever wants it
   Spin,   ///< looks again at once
 };

@@ -77,6 +77,8 @@ class Engine final : private LinkEvents {
   bool arm();
   bool left() const { return left_; }
   bool has_calls() const { return first_operation_ < next_operation_; }
+  /// All that is under way is at most one chunk: its next message follows this one closely, or after a one-way delay.
+  bool waits_for_little() const { return has_calls() && chunks_planned_ - first_chunk_ <= 1; }
   Links* links() { return links_.get(); }
 
  private:

@@ -11,6 +11,9 @@ namespace {
 constexpr TimeNs kLeaveTimeout = 8 * kSecond;
 /// An upper bound on sleep costs nothing and makes any forgotten wake-up visible as latency instead of a hang.
 constexpr TimeNs kLongestSleep = kSecond / 2;
+/// A short call is a chain of messages between ranks of a machine and one over the WAN. Falling asleep between two of them that follow
+/// closely costs a wake-up each, tens of microseconds: about what looking again costs.
+constexpr TimeNs kLinger = 50 * kMicrosecond;
 
 }  // namespace
 
@@ -64,9 +67,12 @@ void Runner::run(const MakeTransport& make_transport) {
 
 void Runner::turn() {
   const TimeNs now = steady_now();
-  if (engine_->step(now)) return;
-  if (idle_ != Idle::Park && engine_->has_calls()) {
-    if (idle_ == Idle::Yield) std::this_thread::yield();
+  if (engine_->step(now)) {
+    moved_ = now;
+    return;
+  }
+  if (idle_ == Idle::Park ? engine_->waits_for_little() && now - moved_ < kLinger : engine_->has_calls()) {
+    if (idle_ != Idle::Spin) std::this_thread::yield();
     return;
   }
   if (engine_->left() || !engine_->arm()) return;

@@ -49,6 +49,7 @@ class Runner {
   void wake();
 
   const Idle idle_;
+  TimeNs moved_ = 0;  // when a step last moved something
   Fd wake_fd_;
   std::promise<Result<transport::Address>> listening_promise_;
   std::future<Result<transport::Address>> listening_;
