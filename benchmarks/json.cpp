@@ -20,7 +20,7 @@ Json or_null(const std::optional<T>& value) {
 Json half_json(const Half& half) {
   return {{"time", half.time_us.median},   {"alg_bw", half.algbw},        {"bus_bw", half.busbw},
           {"nwrong", or_null(half.wrong)}, {"algbw", half.algbw},         {"busbw", half.busbw},
-          {"time_min", half.time_us.min},  {"time_p99", half.time_us.p99}};
+          {"time_min", half.time_us.min},  {"time_p99", half.time_us.p99}, {"digest", half.wrong ? Json(fmt::format("{:016x}", half.digest)) : Json(nullptr)}};
 }
 
 Json row_json(const Row& row) {
