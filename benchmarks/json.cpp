@@ -3,6 +3,8 @@
 // names of the table.
 #include <string_view>
 
+#include <fmt/format.h>
+
 #include "benchmarks/machine.h"
 #include "benchmarks/report.h"
 #include "benchmarks/types.h"
