@@ -108,10 +108,7 @@ Result<std::unique_ptr<site::NcclGroup>> make_device_group(const lhComm& comm, c
     log_info(parts.codecs ? fmt::format("GPU {}: codecs run on the GPU", comm.gpu->device())
                           : fmt::format("GPU {}: codecs run on the CPU: {}", comm.gpu->device(), why_not));
     auto staging = site::Staging::make(comm.gpu, slot_bytes(comm.wan), comm.wan.staging_bytes, kMostSlots, parts.codecs != nullptr);
-    if (!staging.ok()) {
-      parts.codecs.reset();  // while the context is current
-      return staging.take_status();
-    }
+    if (!staging.ok()) return staging.take_status();
     parts.staging = std::move(*staging);
   }
   parts.rank = members.site_rank();

@@ -68,6 +68,8 @@ Result<std::unique_ptr<Codecs>> Codecs::make(std::shared_ptr<const Gpu> gpu, std
 }
 
 Codecs::~Codecs() {
+  if (modules_.empty()) return;
+  const Current current(*gpu_);
   for (const CuModule module : modules_) gpu_->cuda().module_unload(module);
 }
 

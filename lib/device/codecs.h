@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Codecs: the kernels of this build on one GPU, loaded by its driver from data in this library (kernels/cuda/images.h); so one binary serves
-// machines with and without GPUs, and nothing of CUDA is linked. Made, used and destroyed with the GPU's context current.
+// machines with and without GPUs, and nothing of CUDA is linked. Made and used with the GPU's context current.
 #pragma once
 
 #include <memory>
