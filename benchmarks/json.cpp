@@ -3,6 +3,8 @@
 // names of the table.
 #include <string_view>
 
+#include <fmt/format.h>
+
 #include "benchmarks/machine.h"
 #include "benchmarks/report.h"
 #include "benchmarks/types.h"
@@ -20,7 +22,7 @@ Json or_null(const std::optional<T>& value) {
 Json half_json(const Half& half) {
   return {{"time", half.time_us.median},   {"alg_bw", half.algbw},        {"bus_bw", half.busbw},
           {"nwrong", or_null(half.wrong)}, {"algbw", half.algbw},         {"busbw", half.busbw},
-          {"time_min", half.time_us.min},  {"time_p99", half.time_us.p99}};
+          {"time_min", half.time_us.min},  {"time_p99", half.time_us.p99}, {"digest", half.wrong ? Json(fmt::format("{:016x}", half.digest)) : Json(nullptr)}};
 }
 
 Json row_json(const Row& row) {

@@ -82,6 +82,7 @@ Half Bench::half(const Case& row, bool in_place, Row* out, double* error, double
   const std::vector<lhCodec_t> codecs = possible_codecs(row, timed.wire.bytes, timed.wire.resent);
   const Checked checked = check_calls(row, in_place, codecs, &out->notes);
   half.wrong = checked.wrong + check_wire(row, timed.wire, in_place, &out->notes);
+  half.digest = checked.digest;
   *error = std::max(*error, checked.max_error);
   *reference = std::max(*reference, checked.max_reference);
   return half;

@@ -46,6 +46,7 @@ class Bench {
   struct Checked {
     std::uint64_t wrong = 0;
     double max_error = 0, max_reference = 0;
+    std::uint64_t digest = 0;
   };
 
   Timed time_calls(const Case& row, const Problem& problem, bool in_place);

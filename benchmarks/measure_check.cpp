@@ -50,6 +50,7 @@ Bench::Checked Bench::check_calls(const Case& row, bool in_place, const std::vec
     sum.wrong += one.wrong;
     sum.max_error = std::max(sum.max_error, one.max_error);
     sum.max_reference = std::max(sum.max_reference, one.max_reference);
+    sum.digest = sum.digest * 31 + one.digest;
   }
   return sum;
 }
@@ -72,6 +73,7 @@ Bench::Checked Bench::check_once(const Case& row, const Problem& problem, bool i
   if (progress_) progress_->call_done(input.size(), 1, 1, Progress::Clock::now());
 
   Checked sum;
+  sum.digest = all[0].digest;
   for (std::size_t rank = 0; rank < all.size(); ++rank) {
     const RankCheck& check = all[rank];
     const bool differs = check.digest != all[0].digest;

@@ -7,7 +7,7 @@ option(LH_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
 option(LH_BUILD_FUZZERS "Build the fuzz targets (needs clang)" OFF)
 option(LH_WERROR "Treat warnings as errors" ${PROJECT_IS_TOP_LEVEL})
 set(LH_WITH_MPI AUTO CACHE STRING "lhCommInitMPI: AUTO, ON or OFF")
-set(LH_WITH_CUDA OFF CACHE STRING "Build the codecs for GPUs with nvcc: AUTO, ON or OFF")
+set(LH_WITH_CUDA AUTO CACHE STRING "Codecs as kernels for GPUs, by nvcc: AUTO, ON or OFF")
 set(LH_SANITIZE "" CACHE STRING "Sanitizers for everything, e.g. address,undefined or thread")
 set_property(CACHE LH_WITH_MPI LH_WITH_CUDA PROPERTY STRINGS AUTO ON OFF)
 

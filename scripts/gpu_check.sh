@@ -55,7 +55,7 @@ check() {
 }
 
 build_codecs() {
-  cmake -S tests/cuda -B "$build/codecs" -DCMAKE_CUDA_COMPILER="$nvcc" -DCMAKE_CUDA_ARCHITECTURES=native && cmake --build "$build/codecs" -j
+  cmake -S tests/cuda -B "$build/codecs" -DLH_NVCC="$nvcc" -DLH_GPU_ARCHITECTURES=native && cmake --build "$build/codecs" -j
 }
 printf -- '-- building the codecs\n'
 benches=
@@ -80,7 +80,7 @@ fi
 
 perf=$build/longhaul/bin/all_reduce_perf
 printf -- '-- building all_reduce_perf\n'
-if ! cmake -S . -B "$build/longhaul" -DCMAKE_BUILD_TYPE=Release -DLH_BUILD_EXAMPLES=OFF >"$logs/build" 2>&1; then
+if ! cmake -S . -B "$build/longhaul" -DCMAKE_BUILD_TYPE=Release -DLH_BUILD_EXAMPLES=OFF -DLH_WITH_CUDA=ON -DLH_NVCC="$nvcc" -DLH_GPU_ARCHITECTURES=native >"$logs/build" 2>&1; then
   row "whole all-reduces" skipped "$(grep -m1 -iE "not found|required|could not find" "$logs/build" | tr -d '|'): scripts/install_deps.sh installs it"
 elif ! cmake --build "$build/longhaul" -j --target all_reduce_perf >"$logs/build" 2>&1; then
   tail -20 "$logs/build" >&2
@@ -93,7 +93,11 @@ else
   if cmake --build "$build/longhaul" -j --target gpu_double_tests >"$logs/build" 2>&1; then
     check "double of CUDA and NCCL" 'assertions|passed' "$build/longhaul/bin/gpu_double_tests"
   fi
-  check "two sites of one rank, all codecs" "$numbers" "$perf" --device 0 --sites 2 -g 2 --codec all "${sizes[@]}"
+  check "two sites of one rank, all codecs" "$numbers" "$perf" --device 0 --sites 2 -g 2 --codec all "${sizes[@]}" -J "$logs/gpu.json"
+  check "their codecs run on the GPU" 'codecs run on the GPU' env LONGHAUL_LOG=info "$perf" --device 0 --sites 2 -g 2 --codec i8 -b 1M -e 1M -n 1
+  grep -q 'codecs run on the GPU' "$logs/out" || row "their codecs run on the GPU" FAILED "$(grep -m1 'codecs run on' "$logs/out")"
+  check "the same on host memory" "$numbers" "$perf" --sites 2 -g 2 --codec all "${sizes[@]}" -J "$logs/host.json"
+  check "results on the GPU = on host memory, bit for bit" 'results' python3 tools/same_results.py "$logs/gpu.json" "$logs/host.json"
   for codec in i8 r4; do
     check "256 MiB, $codec, 10 Gbit/s, 15 ms" "$numbers" "$perf" --device 0 --sites 2 -g 2 --codec $codec -b 256M -e 256M -n 5 --wan-rate 10gbit --wan-rtt 15ms
   done

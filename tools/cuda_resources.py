@@ -53,7 +53,7 @@ def plain_names(kernels):
 
 
 def report(build):
-    files = sorted(build.rglob("*.cu.o.resources"))
+    files = sorted(build.rglob("*.fatbin.resources"))
     kernels = [kernel for file in files for kernel in parsed(file.read_text(encoding="utf-8"))]
     if not kernels:
         sys.exit(f"cuda_resources: nothing was compiled by nvcc under {build}: cmake --preset cuda && cmake --build --preset cuda")

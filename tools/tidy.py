@@ -29,7 +29,7 @@ LAYERS = {
     "base": set(),
     "wire": {"base"},
     "kernels": set(),
-    "device": {"base"},
+    "device": {"base", "kernels"},
     "security": {"base"},
     "codec": {"base", "kernels"},
     "site": {"base", "wire", "device", "kernels"},

@@ -8,12 +8,13 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "codec/codec.h"
-#include "kernels/cuda/codec_device.h"
+#include "device/codecs.h"
 
 namespace {
 
@@ -22,6 +23,22 @@ using longhaul::codec::Codec;
 
 void check(int error) {
   if (error != cudaSuccess) throw std::runtime_error(std::string("CUDA: ") + cudaGetErrorString(static_cast<cudaError_t>(error)));
+}
+
+void check(const longhaul::Status& status) {
+  if (!status.ok()) throw std::runtime_error(status.text());
+}
+
+/// The library's kernels on GPU 0, in the runtime's context.
+std::unique_ptr<longhaul::device::Codecs> load() {
+  check(cudaFree(nullptr));
+  auto gpu = longhaul::device::Gpu::open(0);
+  if (!gpu.ok()) throw std::runtime_error(gpu.status().text());
+  std::string why_not;
+  auto codecs = longhaul::device::Codecs::make(*gpu, &why_not);
+  check(codecs.status());
+  if (!*codecs) throw std::runtime_error(why_not);
+  return std::move(*codecs);
 }
 
 struct Buffer {
@@ -52,18 +69,18 @@ class Bench {
     gpu::Encode job{.codec = codec.id, .values = in_.memory, .count = count_, .rotation = {1, 2, 3}, .blob = blob_.bytes(), .work = small_.memory};
     job.refused = reinterpret_cast<std::uint32_t*>(small_.bytes() + 3072);
     job.bytes = reinterpret_cast<std::uint64_t*>(small_.bytes() + 3088);
-    check(gpu::encode(job, stream_));
+    check(codecs_->encode(job, stream_));
     std::uint64_t bytes = 0;
     check(cudaStreamSynchronize(stream_));
     check(cudaMemcpy(&bytes, job.bytes, sizeof bytes, cudaMemcpyDeviceToHost));
     const double values = static_cast<double>(count_), blob = static_cast<double>(bytes);
     const double bar = codec.id == lhCodecBf16 || codec.id == lhCodecI8 ? 0.9 : codec.id == lhCodecR4 || codec.id == lhCodecF4 ? 0.7 : 0;
-    bool good = row("encode " + std::string(codec.name), 4 * values + blob, bar, [&] { check(gpu::encode(job, stream_)); });
+    bool good = row("encode " + std::string(codec.name), 4 * values + blob, bar, [&] { check(codecs_->encode(job, stream_)); });
     // Equal blobs, but not one memory: that would be read once.
     check(cudaMemcpy(other_.memory, blob_.memory, bytes, cudaMemcpyDeviceToDevice));
     const gpu::Combine sum{
         .codec = codec.id, .sites = 2, .blobs = {blob_.bytes(), other_.bytes()}, .count = count_, .rotation = job.rotation, .result = out_.memory};
-    good &= row("sum of 2 " + std::string(codec.name), 4 * values + 2 * blob, bar, [&] { check(gpu::combine(sum, stream_)); });
+    good &= row("sum of 2 " + std::string(codec.name), 4 * values + 2 * blob, bar, [&] { check(codecs_->combine(sum, stream_)); });
     return good;
   }
 
@@ -105,6 +122,7 @@ class Bench {
     return share >= bar;
   }
 
+  std::unique_ptr<longhaul::device::Codecs> codecs_ = load();
   std::size_t count_;
   int repeats_;
   Buffer in_, out_, blob_, other_, small_;

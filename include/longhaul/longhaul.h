@@ -181,10 +181,11 @@ typedef struct lhStats {
   uint64_t linkRate;        /* bits a second that a link carries each way: wan.rate_limit, else measured at bring-up and
                                corrected since; 0: not known (loopback) */
   uint64_t feedbackBytes;   /* of all error-feedback states now; peakMemoryBytes contains them */
+  uint64_t gpuChunks;       /* encoded and added up by kernels on the GPU; 0: the CPU runs the codecs, or none was used */
 } lhStats_t;
 
 #define LH_STATS_MAGIC 0x4c487374u
-#define LH_STATS_INITIALIZER { sizeof(lhStats_t), LH_STATS_MAGIC, LH_VERSION_CODE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define LH_STATS_INITIALIZER { sizeof(lhStats_t), LH_STATS_MAGIC, LH_VERSION_CODE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* ---- Library ---------------------------------------------------------------------------------------------------- */
 

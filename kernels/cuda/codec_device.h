@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The codecs on a GPU: the same bytes as kernels/codecs, both directions. Plain C++ without CUDA types; a stream is a cudaStream_t (or
-// CUstream) passed as void*, null for the default stream. Linked where LH_HAVE_CUDA is set (target lh_cuda_codecs).
+// The codecs on a GPU: the same bytes as kernels/codecs, both directions. Plain C++ without CUDA's headers: which kernels run, with what
+// and in which order is decided here (launches.cpp); who brings them to a GPU is a Launcher: lib/device/codecs.h, and tests.
 //
-// Every function here only enqueues: it allocates nothing, waits for nothing, keeps no pointer after the stream has passed, and may
-// be captured into a graph. It runs on the device that is current in the calling thread and may be called by any thread. Memory is
-// of the device, or pinned and mapped host memory, and stays valid until the stream has passed. Blobs and `work` lie at multiples
-// of 16 bytes, values at multiples of their own size (16 is faster). Buffers do not overlap but where said.
+// encode() and combine() only enqueue: they allocate nothing, wait for nothing, keep no pointer after the stream has passed, and may
+// be captured into a graph. Memory is of the device, or pinned and mapped host memory, and stays valid until the stream has passed. Blobs
+// and `work` lie at multiples of 16 bytes, values at multiples of their own size (16 is faster). Buffers do not overlap but where said.
 #pragma once
 
 #include <longhaul/longhaul.h>
@@ -17,8 +16,28 @@
 
 namespace longhaul::kernels::gpu {
 
-/// cudaError_t: 0 is success. Text: error_text(). Arguments that make no sense give 1 (cudaErrorInvalidValue) and enqueue nothing.
+/// CUresult: 0 is success. Arguments that make no sense give 1 (CUDA_ERROR_INVALID_VALUE) and enqueue nothing.
 using Error = int;
+constexpr Error kSuccess = 0, kMakesNoSense = 1;
+
+/// Enqueues in one stream of one device.
+class Launcher {
+ public:
+  virtual ~Launcher() = default;
+  /// Kernel `number` of kernel_list.h, with a copy of `job`.
+  virtual Error launch(unsigned number, unsigned blocks, unsigned threads, const void* job) = 0;
+  /// `bytes` is a multiple of 4.
+  virtual Error zero(void* memory, std::size_t bytes) = 0;
+  /// More blocks are of no use to the device.
+  virtual unsigned most_blocks() const = 0;
+};
+
+/// Launches every kernel once, with nothing to do: drivers load kernels when they are first launched, and may wait for everything else on
+/// the GPU then. `zero` is a word that holds 0.
+Error rehearse(const std::uint32_t* zero, Launcher* launcher);
+
+/// Name in the image of kernel `number`; null where there is none any more.
+const char* kernel_name(unsigned number);
 
 /// Sites that one call can add up.
 constexpr int kMostBlobs = 8;
@@ -49,7 +68,7 @@ struct Encode {
 /// Bytes of device memory that encode() needs beside the blob.
 constexpr std::size_t work_bytes(lhCodec_t codec) { return codec == lhCodecF4 ? 16 : codec == lhCodecLossless ? 2048 : 0; }
 
-Error encode(const Encode& job, void* stream);
+Error encode(const Encode& job, Launcher* launcher);
 
 struct Combine {
   /// What the sites agreed on. Each blob is of that codec, or of bf16 where its site had to fall back.
@@ -68,9 +87,6 @@ struct Combine {
 /// Adds up all sites' blobs of the same values in fp32, in site order; a rotating codec's are added up rotated and rotated back once, and
 /// what fell back is added after that: what ChunkWork::combine_lossy() does. The host has checked every blob with blob_bytes() of
 /// its codec: then no memory beyond it is read.
-Error combine(const Combine& job, void* stream);
-
-/// Text of an error, of static storage.
-const char* error_text(Error error);
+Error combine(const Combine& job, Launcher* launcher);
 
 }  // namespace longhaul::kernels::gpu

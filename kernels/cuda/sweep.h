@@ -17,6 +17,9 @@ struct Place {
   Bits64 warp, warps;
 };
 
+/// Whether there is something to do at all.
+LH_WARP bool is_wanted(const EncodeJob& job) { return !job.only_if || *job.only_if != 0; }
+
 LH_SHARED Bits64 steps_of(Bits64 count, Bits64 each) { return (count + each - 1) / each; }
 
 /// Codecs bf16, i8 and f4.

@@ -101,7 +101,13 @@ Result<std::unique_ptr<site::NcclGroup>> make_device_group(const lhComm& comm, c
   {
     const device::Current current(*comm.gpu);
     if (!current.status().ok()) return current.status();
-    auto staging = site::Staging::make(comm.gpu, slot_bytes(comm.wan), comm.wan.staging_bytes, kMostSlots);
+    std::string why_not;
+    auto codecs = device::Codecs::make(comm.gpu, &why_not);
+    if (!codecs.ok()) return codecs.take_status();
+    parts.codecs = std::move(*codecs);
+    log_info(parts.codecs ? fmt::format("GPU {}: codecs run on the GPU", comm.gpu->device())
+                          : fmt::format("GPU {}: codecs run on the CPU: {}", comm.gpu->device(), why_not));
+    auto staging = site::Staging::make(comm.gpu, slot_bytes(comm.wan), comm.wan.staging_bytes, kMostSlots, parts.codecs != nullptr);
     if (!staging.ok()) return staging.take_status();
     parts.staging = std::move(*staging);
   }

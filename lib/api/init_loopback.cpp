@@ -178,7 +178,12 @@ lhResult_t lhCommInitLoopback(lhComm_t* comms, const int* siteSizes, int nSites,
   const plan::Topology topology(std::vector<int>(siteSizes, siteSizes + nSites));
   for (int rank = 0; rank < topology.ranks(); ++rank) comms[rank] = nullptr;
   std::vector<std::unique_ptr<lhComm>> made;
-  if (Status status = api::make_all(&made, topology, *wan, device); !status.ok()) return api::report(status);
+  if (Status status = api::make_all(&made, topology, *wan, device); !status.ok()) {
+    // Those that run already would wait for the others before they leave.
+    for (const auto& comm : made)
+      if (comm->runner) comm->runner->engine().abort();
+    return api::report(status);
+  }
   for (std::size_t i = 0; i < made.size(); ++i) {
     made[i]->finish_start({});
     comms[i] = made[i].release();

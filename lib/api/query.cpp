@@ -127,6 +127,7 @@ lhResult_t lhCommGetStats(lhComm_t comm, lhStats_t* stats) {
   all.chunkBytes = now.chunk_bytes;
   all.feedbackBytes = comm->runner->engine().feedback().memory_bytes();
   all.linkRate = static_cast<std::uint64_t>(now.link_rate > 0 ? now.link_rate * 8 : comm->link_rate);
+  all.gpuChunks = now.gpu_chunks;
   std::memcpy(stats, &all, std::min(stats->size, sizeof all));
   return lhSuccess;
 }

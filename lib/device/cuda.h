@@ -12,6 +12,8 @@
 struct CUstream_st;  // what an lhStream_t points to
 struct CUevent_st;
 struct CUctx_st;
+struct CUmod_st;
+struct CUfunc_st;
 
 namespace longhaul::device {
 
@@ -20,6 +22,8 @@ using CuPointer = unsigned long long;  ///< CUdeviceptr: with unified addresses 
 using CuStream = CUstream_st*;
 using CuEvent = CUevent_st*;
 using CuContext = CUctx_st*;
+using CuModule = CUmod_st*;
+using CuFunction = CUfunc_st*;
 struct CuUuid {
   char bytes[16];
 };
@@ -32,6 +36,9 @@ constexpr unsigned kWriteDefault = 0;        ///< with a fence: what the stream 
 constexpr int kPointerMemoryType = 2, kPointerIsManaged = 8, kPointerDeviceOrdinal = 9;
 constexpr unsigned kMemoryTypeDevice = 2;
 constexpr int kCaptureNone = 0;
+constexpr int kMultiprocessors = 16, kCapabilityMajor = 75, kCapabilityMinor = 76;  // attributes of a device
+/// Of an image: none of its code runs on this GPU with this driver.
+constexpr CuResult kInvalidImage = 200, kNoBinary = 209, kInvalidPtx = 218, kNoCompiler = 221, kUnsupportedPtx = 222, kNoCompilation = 223;
 
 // X(member, exported name, arguments). All return a CuResult.
 #define LH_CUDA_FUNCTIONS(X)                                                                                        \
@@ -62,7 +69,15 @@ constexpr int kCaptureNone = 0;
   X(host_allocate, "cuMemHostAlloc", (void** pointer, std::size_t bytes, unsigned flags))                           \
   X(host_free, "cuMemFreeHost", (void* pointer))                                                                    \
   X(copy, "cuMemcpyAsync", (CuPointer to, CuPointer from, std::size_t bytes, CuStream stream))                      \
-  X(pointer_attribute, "cuPointerGetAttribute", (void* value, int attribute, CuPointer pointer))
+  X(set_words, "cuMemsetD32Async", (CuPointer to, unsigned value, std::size_t words, CuStream stream))               \
+  X(pointer_attribute, "cuPointerGetAttribute", (void* value, int attribute, CuPointer pointer))                    \
+  X(device_attribute, "cuDeviceGetAttribute", (int* value, int attribute, int device))                              \
+  X(module_load, "cuModuleLoadData", (CuModule * module, const void* image))                                        \
+  X(module_unload, "cuModuleUnload", (CuModule module))                                                             \
+  X(module_function, "cuModuleGetFunction", (CuFunction * function, CuModule module, const char* name))             \
+  X(launch, "cuLaunchKernel",                                                                                       \
+    (CuFunction function, unsigned blocks, unsigned blocks_y, unsigned blocks_z, unsigned threads, unsigned threads_y, unsigned threads_z,  \
+     unsigned shared_bytes, CuStream stream, void** arguments, void** extra))
 
 struct Cuda {
 #define LH_MEMBER(member, name, arguments) CuResult(*member) arguments = nullptr;

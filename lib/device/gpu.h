@@ -29,6 +29,8 @@ class Gpu {
   Gpu& operator=(const Gpu&) = delete;
 
   int device() const { return device_; }
+  /// CUdevice.
+  int handle() const { return handle_; }
   const Cuda& cuda() const { return *cuda_; }
   CuContext context() const { return context_; }
   /// The same for every process and every CUDA_VISIBLE_DEVICES.

@@ -53,7 +53,6 @@ bool ChunkWork::combine(ChunkRun* run) {
   return true;
 }
 
-/// The bytes of one piece as contributed by `site`, and their codec. All contributions are there and fit.
 ConstBytes ChunkWork::piece_of(const ChunkRun& run, int site, const Range& piece, std::uint32_t* codec) const {
   *codec = run.own_codec;
   if (site == run.operation->plan->site()) return part_of(run, run.own.memory(), run.part, piece, run.own_codec);

@@ -52,7 +52,7 @@ void ChunkWork::start(ChunkRun* run, Operation* operation, std::uint64_t index) 
   run->missing = run->results_missing = 0;
   run->result = nullptr;
   run->staged = nullptr;
-  run->released = false;
+  run->released = run->encoded_again = run->combining = false;
   run->next_contribution = run->next_result = run->next_site = run->next_member = 0;
   if (!run->chunk.to(site)) return;
   for (int t = 0; t < plan.sites(); ++t)

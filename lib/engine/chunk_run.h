@@ -61,6 +61,7 @@ struct ChunkRun {
 
   site::Slot* staged = nullptr;         // calls on device memory
   bool released = false;                // staged: its distribution may run
+  bool encoded_again = false, combining = false;  // by the GPU: what its codec refused; what all sites sent
   link::Blob result_slot;               // where the result is not wanted here as a whole
   std::byte* result = nullptr;          // this rank's finished part
   std::uint64_t results_missing = 0;    // elements of other owners' parts still to come; staged: ranks whose part is not finished
@@ -98,11 +99,14 @@ class ChunkWork {
   /// Sums all sites in index order into `run->result`. False: no slot for the result, try again later (or there is trouble).
   bool combine(ChunkRun* run);
 
+  static codec::Rotation rotation_of(const ChunkRun& run);
+  /// The bytes of one piece as contributed by `site`, and their codec. All contributions are there and fit.
+  ConstBytes piece_of(const ChunkRun& run, int site, const Range& piece, std::uint32_t* codec) const;
+
   /// Not ok once a plug-in codec has failed: the communicator must, too.
   const Status& trouble() const { return trouble_; }
 
  private:
-  static codec::Rotation rotation_of(const ChunkRun& run);
   /// The codec of a message's id; null where values travel as they are.
   static const codec::Codec* codec_of(const ChunkRun& run, std::uint32_t id);
   const float* add_feedback(const ChunkRun& run, const float* values);
@@ -112,7 +116,6 @@ class ChunkWork {
   bool decode(const codec::Codec& codec, ConstBytes blob, std::uint64_t count, bool first, float* sum);
   void combine_exact(ChunkRun* run);
   bool combine_lossy(ChunkRun* run);
-  ConstBytes piece_of(const ChunkRun& run, int site, const Range& piece, std::uint32_t* codec) const;
   bool combine_piece(const ChunkRun& run, const Range& piece, const codec::Codec& agreed, float* sum);
   /// Where element `at` begins in `bytes`, which hold the blobs of `held`; kNone where they do not.
   std::size_t offset_in(const ChunkRun& run, ConstBytes bytes, const Range& held, std::uint64_t at, std::uint32_t codec) const;

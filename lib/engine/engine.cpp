@@ -45,6 +45,7 @@ Engine::Engine(Members members, EngineOptions options, std::unique_ptr<Links> li
       operations_(kMaxOperations),
       runs_(kMaxChunks),
       work_(members_, blobs_.get(), static_cast<std::size_t>(largest_chunk(options)) / 2),
+      device_work_(work_, blobs_.get(), device_.get()),
       goodbye_after_(static_cast<std::size_t>(members_.topology.ranks()), kStays),
       told_(static_cast<std::size_t>(members_.topology.ranks()), true) {
   const auto ranks = static_cast<std::size_t>(members_.topology.ranks());
@@ -172,6 +173,7 @@ bool Engine::arm() {
 
 EngineStats Engine::count() const {
   EngineStats stats = counters_;
+  stats.gpu_chunks = device_work_.chunks();
   stats.empty_paths = !wan_peers_.empty();
   stats.delivery_rate = wan_peers_.empty() ? 0 : std::numeric_limits<double>::infinity();
   stats.memory_bytes = feedback_.peak_bytes() + blobs_->memory_bytes() + (group_ ? group_->memory_bytes() : 0) + (trace_ ? trace_->memory_bytes() : 0) +

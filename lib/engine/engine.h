@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine/chunk_run.h"
+#include "engine/device_work.h"
 #include "engine/feedback.h"
 #include "engine/links.h"
 #include "engine/operation.h"
@@ -37,6 +38,7 @@ struct EngineStats {
   std::uint64_t operations = 0, failed_operations = 0, payload_bytes = 0;
   std::uint64_t wan_bytes_sent = 0, wan_bytes_received = 0, resent_bytes = 0, reconnects = 0, dropped_frames = 0;
   std::uint64_t rtt_ns = 0, least_rtt_ns = 0, memory_bytes = 0, streams = 0, window_bytes = 0, chunk_bytes = 0;
+  std::uint64_t gpu_chunks = 0;  ///< encoded by kernels
   bool empty_paths = false;  ///< since links_carry() no link had a queue, as far as all sessions can tell
   double delivery_rate = 0;  ///< bytes a second that the slowest link carried since links_carry(); 0: some session cannot tell
   double link_rate = 0;  ///< bytes a second of the slowest link, as the sessions know it; 0: they do not
@@ -130,6 +132,8 @@ class Engine final : private LinkEvents {
   bool enter(Operation* operation);
   bool may_start(const Operation& operation) const;
   void stage(ChunkRun* run);
+  site::Collected collect(ChunkRun* run);
+  bool combine(ChunkRun* run);
   bool distribute_staged(ChunkRun* run);
   bool on_ready(int peer, ChunkRun& run, const site::Received& received);
   void end_device(bool destroyed);
@@ -175,6 +179,7 @@ class Engine final : private LinkEvents {
   std::uint64_t first_chunk_ = 0, next_chunk_ = 0, collect_next_ = 0;
   std::uint64_t chunks_planned_ = 0;  // of all activated operations
   ChunkWork work_;
+  DeviceWork device_work_;
 
   struct Early {
     Held held;

@@ -34,7 +34,7 @@ bool Engine::collect_chunks() {
     ChunkRun& run = run_at(collect_next_);
     if (run.stage != Stage::Collect) continue;  // nothing to contribute here
     if (run.staged && !device_->collected(*run.staged)) return moved;
-    const site::Collected collected = work_.collect(&run, group_.get());
+    const site::Collected collected = collect(&run);
     if (collected == site::Collected::Mismatch) {
       // The announcement of that call says more, and was sent before its data.
       const int peer = group_->mismatched_peer();
@@ -62,7 +62,7 @@ bool Engine::advance(ChunkRun* run) {
       links_->flush(now_);  // on its way before anything else is computed, and counted before the call completes
     }
     const bool wanted = run->chunk.to(members_.site());
-    if (wanted && run->missing == 0 && run->wan_sent && work_.combine(run)) {
+    if (wanted && run->missing == 0 && run->wan_sent && combine(run)) {
       mark(run, Mark::Combined);
       run->stage = Stage::Distribute;
       moved = true;

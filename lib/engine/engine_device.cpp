@@ -37,7 +37,18 @@ void Engine::stage(ChunkRun* run) {
                                 .contributes = run->chunk.from(plan.site()),
                                 .wanted = run->chunk.to(plan.site()),
                                 .recv = run->operation->request->recv});
+  device_work_.prepare(run);
   run->results_missing = run->chunk.to(plan.site()) ? static_cast<std::uint64_t>(plan.group_size(plan.site())) - 1 : 0;
+}
+
+site::Collected Engine::collect(ChunkRun* run) {
+  return run->staged && run->staged->by_gpu ? device_work_.collect(run) : work_.collect(run, group_.get());
+}
+
+bool Engine::combine(ChunkRun* run) {
+  if (!run->staged || !run->staged->by_gpu) return work_.combine(run);
+  if (!run->combining) device_->moved(now_);
+  return device_work_.combine(run);
 }
 
 /// Tells the site that this rank's part is finished; the GPU distributes when all parts are.

@@ -169,7 +169,8 @@ class StatsFields(_Extensible):
         (name, ctypes.c_uint64)
         for name in (
             "operations", "failedOperations", "payloadBytes", "wanBytesSent", "wanBytesReceived", "resentBytes", "reconnects",
-            "droppedFrames", "rttNs", "peakMemoryBytes", "streams", "windowBytes", "chunkBytes", "linkRate", "feedbackBytes")
+            "droppedFrames", "rttNs", "peakMemoryBytes", "streams", "windowBytes", "chunkBytes", "linkRate", "feedbackBytes",
+            "gpuChunks")
     ]
 
 

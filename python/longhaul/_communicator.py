@@ -36,6 +36,7 @@ class Stats:
     chunk_bytes: int  #: of the last call that moved data
     link_rate: int  #: bits a second that a link carries each way; 0: not known
     feedback_bytes: int  #: of all error-feedback states now
+    gpu_chunks: int  #: encoded and added up by kernels on the GPU
 
 
 class Communicator:

@@ -5,6 +5,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include "device/codecs.h"
 #include "support/catch.h"
 #include "support/device_cases.h"
 
@@ -13,6 +14,38 @@ namespace longhaul::test {
 inline void check_cuda(int error) {
   INFO("CUDA: " << cudaGetErrorString(static_cast<cudaError_t>(error)));
   REQUIRE(error == cudaSuccess);
+}
+
+/// The library's kernels on GPU 0, whose context is the one that the runtime uses.
+class RealCodecs {
+ public:
+  RealCodecs() {
+    check_cuda(cudaFree(nullptr));
+    auto gpu = device::Gpu::open(0);
+    REQUIRE(gpu.ok());
+    std::string why_not;
+    auto made = device::Codecs::make(*gpu, &why_not);
+    INFO(why_not << (made.ok() ? "" : made.status().text()));
+    REQUIRE(made.ok());
+    REQUIRE(*made);
+    codecs_ = std::move(*made);
+  }
+  Status encode(const kernels::gpu::Encode& job, cudaStream_t stream) const { return codecs_->encode(job, stream); }
+  Status combine(const kernels::gpu::Combine& job, cudaStream_t stream) const { return codecs_->combine(job, stream); }
+  Status rehearse(const std::uint32_t* zero, cudaStream_t stream) const { return codecs_->rehearse(zero, stream); }
+
+ private:
+  std::unique_ptr<device::Codecs> codecs_;
+};
+
+inline const RealCodecs& real_codecs() {
+  static const RealCodecs codecs;
+  return codecs;
+}
+
+inline void check_enqueued(const Status& status) {
+  INFO(status.text());
+  REQUIRE(status.ok());
 }
 
 /// Memory of the GPU with a margin of known bytes.
@@ -77,7 +110,7 @@ class RealGpu {
       job.next_residual = reinterpret_cast<std::uint16_t*>(next_.place(2 * c.offset));
     }
     check_cuda(cudaDeviceSynchronize());
-    check_cuda(kernels::gpu::encode(job, stream_));
+    check_enqueued(real_codecs().encode(job, stream_));
     check_cuda(cudaStreamSynchronize(stream_));
     const std::vector<std::byte> words = words_.take(16, 0);
     std::uint32_t refused = 0;
@@ -103,7 +136,7 @@ class RealGpu {
     const std::size_t offset = c.offset * bytes_of(c.type);
     job.result = values_.place(offset);
     check_cuda(cudaDeviceSynchronize());
-    check_cuda(kernels::gpu::combine(job, stream_));
+    check_enqueued(real_codecs().combine(job, stream_));
     check_cuda(cudaStreamSynchronize(stream_));
     return values_.take(c.count * bytes_of(c.type), offset);
   }

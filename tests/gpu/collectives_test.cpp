@@ -55,6 +55,7 @@ TEST_CASE("an all-reduce on GPUs is the one on the host, bit for bit, for every 
           INFO("sites " << sizes.size() << ", rank " << rank << ", codec " << codec << ": " << lhGetLastError(job.comm(rank)));
           CHECK(std::memcmp(recv[at(rank)], expected.data(), count * sizeof(float)) == 0);
           CHECK(job.user(rank).read(send[at(rank)], count) == numbers(count, rank));
+          CHECK((stats_of(job.comm(rank)).gpuChunks > 0) == (codec != lhCodecNone && sizes.size() > 1));
         }
       }
       CHECK(left_over() == "");

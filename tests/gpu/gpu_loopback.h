@@ -3,12 +3,19 @@
 // issued one after another from the test's thread: device calls do not block.
 #pragma once
 
+#include <cstdlib>
 #include <memory>
 
 #include "gpu/user.h"
 #include "support/loopback.h"
 
 namespace longhaul::testing::gpu {
+
+/// Of the environment: which seeds, how many.
+inline std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
 
 class GpuJob {
  public:

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random schedules on the double: sites, chunk sizes, staging, calls, delays, the order in which ranks call, aborts. A failing seed is printed:
 // LH_GPU_FIRST_SEED=1234 LH_GPU_SCHEDULES=1 runs it again (threads are free to differ). LH_GPU_SCHEDULES=10000 runs long.
-#include <cstdlib>
-
 #include "base/random.h"
 #include "gpu/gpu_loopback.h"
 #include "support/elements.h"
@@ -128,11 +126,6 @@ void run_calls(Random* random, GpuJob* job) {
       CHECK(wrong == 0);
     }
   }
-}
-
-std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
 }  // namespace

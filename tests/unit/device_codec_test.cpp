@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "support/catch.h"
+#include "kernels/cuda/make_jobs.h"
 #include "support/device_cases.h"
 #include "support/device_on_host.h"
 #include "support/golden.h"

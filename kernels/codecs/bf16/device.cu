@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Codec bf16 on a GPU: the kernels of warp.h.
-#include "kernels/cuda/codecs.h"
-#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/block_device.cuh"
 
 namespace longhaul::kernels::gpu {
 
-const DeviceForm kBf16Device{launch_encode<Plain<Bf16Warp>>, launch_combine<Plain<Bf16Warp>>};
+LH_BF16_KERNELS(LH_KERNEL)
 
 }  // namespace longhaul::kernels::gpu

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Codec i8 on a GPU: the kernels of warp.h.
-#include "kernels/cuda/codecs.h"
-#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/block_device.cuh"
 
 namespace longhaul::kernels::gpu {
 
-const DeviceForm kI8Device{launch_encode<Plain<I8Warp>>, launch_combine<Plain<I8Warp>>};
+LH_I8_KERNELS(LH_KERNEL)
 
 }  // namespace longhaul::kernels::gpu

@@ -19,11 +19,13 @@ constexpr TimeNs kNapShare = 8;
 
 }  // namespace
 
-NcclGroup::NcclGroup(std::shared_ptr<const device::Gpu> gpu, NcclParts parts, device::Stream collecting, device::Stream distributing)
+NcclGroup::NcclGroup(std::shared_ptr<const device::Gpu> gpu, NcclParts parts, device::Stream collecting, device::Stream distributing,
+                     device::Stream coding)
     : gpu_(std::move(gpu)),
       parts_(std::move(parts)),
       collecting_(std::move(collecting)),
       distributing_(std::move(distributing)),
+      coding_(std::move(coding)),
       issues_(parts_.staging->slots().size()) {}
 
 Result<std::unique_ptr<NcclGroup>> NcclGroup::make(const std::shared_ptr<const device::Gpu>& gpu, NcclParts parts) {
@@ -33,11 +35,18 @@ Result<std::unique_ptr<NcclGroup>> NcclGroup::make(const std::shared_ptr<const d
   if (!collecting.ok()) return collecting.take_status();
   auto distributing = device::Stream::make(gpu);
   if (!distributing.ok()) return distributing.take_status();
+  auto coding = device::Stream::make(gpu);
+  if (!coding.ok()) return coding.take_status();
   struct Made : NcclGroup {
-    Made(std::shared_ptr<const device::Gpu> on, NcclParts of, device::Stream a, device::Stream b)
-        : NcclGroup(std::move(on), std::move(of), std::move(a), std::move(b)) {}
+    Made(std::shared_ptr<const device::Gpu> on, NcclParts of, device::Stream a, device::Stream b, device::Stream c)
+        : NcclGroup(std::move(on), std::move(of), std::move(a), std::move(b), std::move(c)) {}
   };
-  return std::unique_ptr<NcclGroup>(std::make_unique<Made>(gpu, std::move(parts), std::move(*collecting), std::move(*distributing)));
+  std::unique_ptr<NcclGroup> group =
+      std::make_unique<Made>(gpu, std::move(parts), std::move(*collecting), std::move(*distributing), std::move(*coding));
+  if (!group->has_codecs()) return group;
+  const Control& zero = *group->parts_.staging->slots()[0].control;
+  if (Status status = group->parts_.codecs->rehearse(&zero.refused, group->coding_.get()); !status.ok()) return status;
+  return group;
 }
 
 NcclGroup::~NcclGroup() {
@@ -46,12 +55,15 @@ NcclGroup::~NcclGroup() {
   const device::Current current(*gpu_);
   parts_.collecting.reset();
   parts_.distributing.reset();
-  const device::Stream a(std::move(collecting_)), b(std::move(distributing_));
+  const device::Stream a(std::move(collecting_)), b(std::move(distributing_)), c(std::move(coding_));
+  parts_.codecs.reset();
   parts_.staging.reset();
 }
 
 Slot* NcclGroup::start(const DeviceTask& task) {
   Slot* slot = parts_.staging->take();
+  slot->collected_at = collected_at(task, slot->on_device);
+  slot->delivered_at = delivered_at(task, slot->on_device);
   issues_[next_issue_++ % issues_.size()] = {.task = task, .slot = slot, .step = Step::Collect};
   return slot;
 }
@@ -150,7 +162,10 @@ bool NcclGroup::advance(Issue* issue) {
 bool NcclGroup::stage(const Issue& issue) {
   if (!issue.task.contributes) return true;
   const std::size_t bytes = issue.task.bytes(issue.task.part().count());
-  if (bytes > 0) trouble_ = collecting_.copy(issue.slot->in, collected_at(issue.task, issue.slot->on_device), bytes);
+  if (issue.slot->by_gpu)
+    trouble_ = issue.slot->encoding.issue(*parts_.codecs, collecting_);
+  else
+    trouble_ = collecting_.copy(issue.slot->in, issue.slot->collected_at, bytes);
   if (trouble_.ok()) trouble_ = collecting_.write(issue.slot->collected, issue.slot->turn);
   return trouble_.ok();
 }
@@ -158,15 +173,23 @@ bool NcclGroup::stage(const Issue& issue) {
 bool NcclGroup::deliver(const Issue& issue) {
   trouble_ = distributing_.wait(issue.slot->finished, issue.slot->turn);
   const std::size_t bytes = issue.task.bytes(issue.task.part().count());
-  if (trouble_.ok() && bytes > 0) trouble_ = distributing_.copy(delivered_at(issue.task, issue.slot->on_device), issue.slot->out, bytes);
+  if (trouble_.ok() && !issue.slot->by_gpu) trouble_ = distributing_.copy(issue.slot->delivered_at, issue.slot->out, bytes);
   return trouble_.ok() && distribute(issue.task, parts_.distributing.get(), distributing_, issue.slot->on_device, &trouble_);
+}
+
+void NcclGroup::code(Slot* slot, const Coding& coding) {
+  ++slot->coding_turn;
+  if (!trouble_.ok()) return;
+  const device::Current current(*gpu_);
+  if (trouble_ = current.status(); trouble_.ok()) trouble_ = coding.issue(*parts_.codecs, coding_);
+  if (trouble_.ok()) trouble_ = coding_.write(slot->coded, slot->coding_turn);
 }
 
 /// What goes wrong on the GPU after a call was issued is found only by asking.
 void NcclGroup::check_health(TimeNs now) {
   if (now - last_check_ < kCheckEvery) return;
   last_check_ = now;
-  for (const device::Stream* stream : {&collecting_, &distributing_})
+  for (const device::Stream* stream : {&collecting_, &distributing_, &coding_})
     if (auto idle = stream->idle(); !idle.ok() && trouble_.ok()) trouble_ = idle.take_status();
   if (state_ != State::Ready) return;
   for (NcclComm* half : {parts_.collecting.get(), parts_.distributing.get()})
@@ -201,7 +224,7 @@ bool NcclGroup::closed(TimeNs now) {
 }
 
 bool NcclGroup::streams_idle() {
-  for (const device::Stream* stream : {&collecting_, &distributing_})
+  for (const device::Stream* stream : {&collecting_, &distributing_, &coding_})
     if (const auto idle = stream->idle(); idle.ok() && !*idle) return false;
   return true;  // a stream in error does nothing any more
 }
@@ -218,6 +241,7 @@ void NcclGroup::stop() {
   if (streams_idle()) return;
   log_warn(fmt::format("GPU {} does not answer: {} bytes of staging stay allocated", gpu_->device(), memory_bytes()));
   parts_.staging->abandon();
+  if (parts_.codecs) parts_.codecs->abandon();
 }
 
 }  // namespace longhaul::site

@@ -6,6 +6,9 @@
 //   engine                                      encode, WAN, decode + add into out(k), finish(k) once the whole site has it
 //   distributing stream   finished >= turn ? | copy from out(k) | all-gather(k) | distributed = turn | ...
 //
+// Where kernels encode and combine (Slot::by_gpu), blobs are what is copied to in(k), encoded before that in the same stream; and a third
+// stream decodes and adds.
+//
 // Order: every chunk issues its collection and then its distribution, chunk after chunk; so all ranks of a site make the same NCCL calls
 // in the same order, whatever arrives when. The two halves have a communicator and a stream each, so that a chunk whose WAN part
 // is late holds back nobody's collection. A distribution starts on the GPU only when the whole site has its parts, so no kernel waits
@@ -26,6 +29,7 @@ namespace longhaul::site {
 struct NcclParts {
   std::shared_ptr<device::Turnstile> turnstile;
   std::unique_ptr<Staging> staging;
+  std::unique_ptr<device::Codecs> codecs;  ///< null: the CPU encodes. Else the staging memory is for that, too
   std::unique_ptr<NcclComm> collecting, distributing;
   std::function<void(NcclComm*)> start;  ///< begins to connect one of them, called on the engine's thread
   int rank = 0, ranks = 1;               ///< in the site
@@ -41,10 +45,17 @@ class NcclGroup {
   /// Whether the communicators of the site are connected and rehearsed.
   bool ready() const { return state_ == State::Ready; }
   bool has_room() const { return ready() && !parts_.staging->empty(); }
+  /// Whether kernels can encode and combine: Slot::by_gpu, set together with Slot::encoding between start() and the next progress().
+  bool has_codecs() const { return parts_.codecs != nullptr; }
+  const Staging& staging() const { return *parts_.staging; }
+
   /// Takes the next chunk. Call only where has_room(). The task's spans must live until give_back().
   Slot* start(const DeviceTask& task);
   bool collected(const Slot& slot) const { return device::has_reached(slot.collected, slot.turn); }
-  /// slot.out is complete, at every rank of the site.
+  /// Issues it in the coding stream, one thing at a time for a slot; coded() tells when it is done. Failures show in health().
+  void code(Slot* slot, const Coding& coding);
+  bool coded(const Slot& slot) const { return device::has_reached(slot.coded, slot.coding_turn); }
+  /// The finished part is complete, at every rank of the site.
   static void finish(const Slot& slot) { device::write_word(slot.finished, slot.turn); }
   bool distributed(const Slot& slot) const { return slot.issued && device::has_reached(slot.distributed, slot.turn); }
   void give_back(Slot* slot) { parts_.staging->give_back(slot); }
@@ -75,7 +86,8 @@ class NcclGroup {
     Step step = Step::Collect;
   };
 
-  NcclGroup(std::shared_ptr<const device::Gpu> gpu, NcclParts parts, device::Stream collecting, device::Stream distributing);
+  NcclGroup(std::shared_ptr<const device::Gpu> gpu, NcclParts parts, device::Stream collecting, device::Stream distributing,
+            device::Stream coding);
   void connect();
   void rehearse();
   bool advance(Issue* issue);
@@ -88,6 +100,7 @@ class NcclGroup {
   std::shared_ptr<const device::Gpu> gpu_;
   NcclParts parts_;
   device::Stream collecting_, distributing_;
+  device::Stream coding_;  // its own: what is combined must not stand behind NCCL's kernels, which wait for other ranks
   State state_ = State::Connecting;
   NcclComm* connecting_ = nullptr;
   std::unique_ptr<Rehearsal> rehearsal_;

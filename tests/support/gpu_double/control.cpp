@@ -79,6 +79,7 @@ std::string left_over() {
   add(state().streams.size(), "streams");
   add(state().events.size(), "events");
   add(state().comms.size(), "communicators");
+  add(state().modules.size(), "modules");
   add(static_cast<std::size_t>(state().contexts), "contexts");
   return text;
 }

@@ -2,11 +2,14 @@
 // The double's CUDA driver: contexts, streams, events, memory.
 #include <cstring>
 
+#include "support/block_host.h"
 #include "support/gpu_double/state.h"
 
 using namespace longhaul::testing::gpu;
 using longhaul::device::CuContext;
 using longhaul::device::CuEvent;
+using longhaul::device::CuFunction;
+using longhaul::device::CuModule;
 using longhaul::device::CuPointer;
 using longhaul::device::CuResult;
 using longhaul::device::CuStream;
@@ -17,7 +20,9 @@ using longhaul::device::kCudaSuccess;
 
 namespace {
 
-constexpr CuResult kUnknown = 999, kNotInitialised = 3, kNoDevice = 100, kInvalidContext = 201, kInvalidHandle = 400;
+constexpr CuResult kUnknown = 999, kNotInitialised = 3, kNoDevice = 100, kInvalidContext = 201, kInvalidHandle = 400, kNotFound = 500;
+/// Of a sweep: more would only take longer.
+constexpr unsigned kMostWarps = 3;
 
 std::vector<CuContext>& context_stack() {
   thread_local std::vector<CuContext> stack;
@@ -48,6 +53,11 @@ std::uint32_t load(CuPointer address) { return std::atomic_ref(*reinterpret_cast
 void nap() { std::this_thread::sleep_for(std::chrono::microseconds(10)); }
 
 }  // namespace
+
+struct CUmod_st {};
+struct CUfunc_st {
+  longhaul::test::HostKernel kernel;
+};
 
 struct CUevent_st {
   std::mutex mutex;
@@ -278,5 +288,69 @@ LH_DOUBLE CuResult cuPointerGetAttribute(void* value, int attribute, CuPointer p
   if (attribute == longhaul::device::kPointerMemoryType) *out = allocation.kind == Kind::Device ? longhaul::device::kMemoryTypeDevice : 1;
   if (attribute == longhaul::device::kPointerIsManaged) *out = 0;
   if (attribute == longhaul::device::kPointerDeviceOrdinal) *out = static_cast<unsigned>(allocation.device);
+  return kCudaSuccess;
+}
+LH_DOUBLE CuResult cuMemsetD32Async(CuPointer to, unsigned value, std::size_t words, CuStream stream) {
+  if (counted("cuMemsetD32Async")) return kUnknown;
+  if (const CuResult result = usable(stream, "cuMemsetD32Async"); result != kCudaSuccess) return result;
+  Allocation allocation;
+  if (!find_memory(to, 4 * words, &allocation) || to % 4 != 0) violation("cuMemsetD32Async beyond an allocation");
+  stream->push([=] { std::fill_n(reinterpret_cast<unsigned*>(to), words, value); });
+  return kCudaSuccess;
+}
+LH_DOUBLE CuResult cuDeviceGetAttribute(int* value, int attribute, int) {
+  if (counted("cuDeviceGetAttribute")) return kUnknown;
+  *value = attribute == longhaul::device::kMultiprocessors ? 2 : 0;
+  return kCudaSuccess;
+}
+LH_DOUBLE CuResult cuModuleLoadData(CuModule* module, const void* image) {
+  if (counted("cuModuleLoadData")) return kUnknown;
+  if (current_device() < 0) return kInvalidContext;
+  if (!image) return kCudaInvalidValue;
+  if (state().options.other_kernels) return longhaul::device::kNoBinary;
+  auto owned = std::make_unique<CUmod_st>();
+  const std::lock_guard lock(state().mutex);
+  *module = owned.release();
+  state().modules.insert(*module);
+  return kCudaSuccess;
+}
+LH_DOUBLE CuResult cuModuleUnload(CuModule module) {
+  {
+    const std::lock_guard lock(state().mutex);
+    if (state().modules.erase(module) == 0) return kInvalidHandle;
+  }
+  const std::unique_ptr<CUmod_st> freed(module);
+  return kCudaSuccess;
+}
+LH_DOUBLE CuResult cuModuleGetFunction(CuFunction* function, CuModule module, const char* name) {
+  if (counted("cuModuleGetFunction")) return kUnknown;
+  static std::map<std::string, CUfunc_st> functions = [] {
+    std::map<std::string, CUfunc_st> made;
+    for (const auto& [known, kernel] : longhaul::test::host_kernels()) made[known].kernel = kernel;
+    return made;
+  }();
+  const std::lock_guard lock(state().mutex);
+  const auto found = functions.find(name);
+  if (!state().modules.count(module) || found == functions.end()) return kNotFound;
+  *function = &found->second;
+  return kCudaSuccess;
+}
+/// The kernel's own source runs on the stream's thread. What it is told is copied now, as a driver does.
+LH_DOUBLE CuResult cuLaunchKernel(CuFunction function, unsigned blocks, unsigned, unsigned, unsigned threads, unsigned, unsigned, unsigned, CuStream stream,
+                                  void** arguments, void**) {
+  if (counted("cuLaunchKernel")) return kUnknown;
+  if (const CuResult result = usable(stream, "cuLaunchKernel"); result != kCudaSuccess) return result;
+  if (blocks == 0 || threads == 0 || threads > 1024 || threads % 32 != 0) return kCudaInvalidValue;
+  using namespace longhaul::kernels::gpu;
+  const unsigned all = blocks * threads / 32, warps = function->kernel.sweeps ? std::min(all, kMostWarps) : all;
+  alignas(16) std::array<std::byte, std::max(sizeof(EncodeJob), sizeof(CombineJob))> job;
+  std::memcpy(job.data(), arguments[0], function->kernel.job_bytes);
+  stream->push([=] {
+    try {
+      function->kernel.run(job.data(), warps, (state().options.seed & 1) != 0);
+    } catch (const std::exception& error) {
+      violation(std::string("a kernel: ") + error.what());
+    }
+  });
   return kCudaSuccess;
 }

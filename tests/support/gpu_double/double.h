@@ -18,6 +18,7 @@ struct Options {
   double in_progress = 0;         ///< probability that an NCCL call on a non-blocking communicator is still in progress when it returns
   int nccl_version = 23007;
   bool one_gpu = false;           ///< all devices are the same GPU
+  bool other_kernels = false;     ///< the library's kernels are for other GPUs
   bool no_driver = false;         ///< cuInit says that there is no device
 };
 

@@ -42,7 +42,7 @@ struct State {
   Options options;
   std::mutex mutex;  // of all below
   std::map<std::uintptr_t, Allocation> memory;
-  std::set<void*> streams, events, comms;
+  std::set<void*> streams, events, comms, modules;
   int contexts = 0;
   std::vector<std::string> violations;
   std::string failed_call;
