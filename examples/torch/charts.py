@@ -74,9 +74,13 @@ def crossover(plot, rows, links):
     found = {link: of_link(rows, link) for link in links}
     common = [mode for mode in found[links[0]] if all(mode in modes for modes in found.values())]
     reference = "none" if "none" in common else "gloo"
+
+    def seconds(link, mode):
+        return statistics.mean(row["median_s"] for row in found[link][mode])
+
     for mode in common:
         colour, line = style_of(mode)
-        parts = [statistics.mean(row["median_s"] for row in found[link][mode]) / statistics.mean(row["median_s"] for row in found[link][reference]) for link in links]
+        parts = [seconds(link, mode) / seconds(link, reference) for link in links]
         axis.plot(links, parts, color=colour, linestyle=line, marker="o", markersize=4, label=name_of(mode))
     axis.set(ylabel=f"time of a step, as a part of {name_of(reference)}", title="Where compression stops to pay", ylim=(0, None))
     axis.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))

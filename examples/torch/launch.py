@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One training over the emulated WAN: starts its four ranks, two in each site's namespace, and reads what they print."""
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -31,13 +32,15 @@ def config(link, addresses, codec_from):
 
 def commands(emulation, case, folder, arguments):
     """(command, environment) of every rank. A flat job spans both sites; with Longhaul each site is a job by itself."""
+    package = os.environ.get("PYTHONPATH", str(ROOT / "python"))
     flat = case["mode"].startswith("gloo")
     made = []
     for site_index, site in enumerate(SITES):
         for local in range(RANKS):
             rank, size, master = (site_index * RANKS + local, RANKS * len(SITES), SITES[0]) if flat else (local, RANKS, site)
             environment = {"RANK": rank, "WORLD_SIZE": size, "LOCAL_RANK": local, "MASTER_ADDR": emulation.address[master], "MASTER_PORT": 29500,
-                           "GLOO_SOCKET_IFNAME": "wan0", "LONGHAUL_CONFIG": folder / "job.toml", "LONGHAUL_SITE": site}
+                           "GLOO_SOCKET_IFNAME": "wan0", "LONGHAUL_CONFIG": folder / "job.toml", "LONGHAUL_SITE": site,
+                           "PYTHONPATH": package}
             command = emulation.inside(site, sys.executable, "-B", str(PROGRAM), "--mode", case["mode"], "--seed", str(case["seed"]), *arguments)
             made.append((command, {name: str(value) for name, value in environment.items()}))
     return made

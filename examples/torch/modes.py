@@ -82,10 +82,9 @@ class AcrossSites:
         self.comm.all_reduce(values, codec="none")  # a loss is no gradient: never compressed
 
     def verify(self, model):
-        parameters = dict(model.named_parameters())
-        if self.fsdp:  # ranks of a site hold different shards: compare whole parameters
-            parameters = {name: parameter.detach().full_tensor() for name, parameter in parameters.items()}
-        self.torch.verify_replicas(parameters, self.comm)
+        if self.fsdp:
+            model.reshard()  # validation leaves the root's parameters gathered
+        self.torch.verify_replicas(model, self.comm)
 
     def close(self):
         self.comm.finalize()

@@ -20,9 +20,12 @@ def spread(values):
 def largest_difference(rows, exact):
     """Of the losses of all steps and validations, between runs of one seed."""
     of_seed = {row["seed"]: row for row in exact}
-    pairs = [(row, of_seed[row["seed"]]) for row in rows if row["seed"] in of_seed]
-    series = [(row["losses"] + [loss for _, loss in row["validation"]], other["losses"] + [loss for _, loss in other["validation"]]) for row, other in pairs]
-    return max((abs(a - b) for mine, others in series for a, b in zip(mine, others)), default=float("nan"))
+    pairs = [(all_losses(row), all_losses(of_seed[row["seed"]])) for row in rows if row["seed"] in of_seed]
+    return max((abs(a - b) for mine, others in pairs for a, b in zip(mine, others)), default=float("nan"))
+
+
+def all_losses(row):
+    return row["losses"] + [loss for _, loss in row["validation"]]
 
 
 def directions(rows):
@@ -42,8 +45,9 @@ def table(rows, link):
         losses, seconds = final(runs), statistics.mean(row["median_s"] for row in runs)
         sent = directions(runs)
         difference = f"{largest_difference(runs, modes['none']):.1e}" if "none" in modes and mode != "none" else "-"
-        lines.append(f"| `{mode}` | {len(runs)} | {runs[0]['steps']} | {statistics.mean(losses):.4f} ({spread(losses):.4f}) | {difference} | {seconds:.3f} | "
-                     f"{seconds / base:.2f} | {sent[0]:.2f} | {sent[1]:.2f} | {sum(row['checks'] for row in runs)}, all equal | {late(runs):.2%} |")
+        lines.append(f"| `{mode}` | {len(runs)} | {runs[0]['steps']} | {statistics.mean(losses):.4f} ({spread(losses):.4f}) | {difference} | "
+                     f"{seconds:.3f} | {seconds / base:.2f} | {sent[0]:.2f} | {sent[1]:.2f} | {sum(row['checks'] for row in runs)}, all equal | "
+                     f"{late(runs):.2%} |")
     return "\n".join(lines)
 
 
@@ -71,8 +75,9 @@ def verdicts(rows):
         bar("`lossless` beside `none`, largest difference of any loss", largest_difference(modes["lossless"], modes["none"]), 0, ".1e")
     if "i8" in modes and "none" in modes:
         exact = {row["seed"]: row["validation"][-1][1] for row in modes["none"]}
-        worst = max(abs(row["validation"][-1][1] - exact[row["seed"]]) for row in modes["i8"] if row["seed"] in exact)
-        bar("`i8`, final validation loss beside `none` of the same seed; the bar is the spread of `none` over seeds", worst, spread(final(modes["none"])), ".4f")
+        worst = max((abs(row["validation"][-1][1] - exact[row["seed"]]) for row in modes["i8"] if row["seed"] in exact), default=float("nan"))
+        bar("`i8`, final validation loss beside `none` of the same seed; the bar is the spread of `none` over seeds", worst,
+            spread(final(modes["none"])), ".4f")
     for mode, limit in (("i8", 0.5), ("r4", 0.4)):
         if mode in modes and "gloo" in modes:
             bar(f"`{mode}`, step time as a part of flat gloo's", seconds[mode] / seconds["gloo"], limit, ".2f")
@@ -80,8 +85,11 @@ def verdicts(rows):
 
 
 def write(rows, folder):
+    if not rows:
+        raise SystemExit(f"there are no results in {folder}: measure first")
     links = list(dict.fromkeys(row["link"] for row in rows))
-    parts = [f"{rows[0]['parameters']} parameters, {rows[0]['learned']} characters to learn, torch {rows[0]['torch']}", f"## {SLOW}", table(rows, SLOW), "## Bars", verdicts(rows)]
+    parts = [f"{rows[0]['parameters']} parameters, {rows[0]['learned']} characters to learn, torch {rows[0]['torch']}", f"## {SLOW}", table(rows, SLOW),
+             "## Bars", verdicts(rows)]
     if len(links) > 1:
         parts += ["## Seconds a step on other links", crossover(rows, links)]
     text = "\n\n".join(parts) + "\n"

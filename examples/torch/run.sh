@@ -32,9 +32,11 @@ complete() { "$1" -c 'import torch, numpy, matplotlib' 2>/dev/null; }
 if complete python3; then
   python=python3
 elif ! complete "$python"; then
-  [ -x "$python" ] || python3 -m venv --system-site-packages build/torch || { scripts/install_deps.sh python3-venv && python3 -m venv --system-site-packages build/torch; }
+  venv() { python3 -m venv --system-site-packages build/torch; }
+  [ -x "$python" ] || venv || { scripts/install_deps.sh python3-venv && venv; } || fail "there is no python3 -m venv"
   printf 'training: installing PyTorch into build/torch, some minutes\n'
-  "$python" -m pip install --quiet --extra-index-url "${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}" torch==2.13.0 numpy matplotlib || fail "pip failed"
+  index=${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
+  "$python" -m pip install --quiet --extra-index-url "$index" torch==2.13.0 numpy matplotlib || fail "pip failed"
 fi
 
 for name in $(compgen -e | grep '^LONGHAUL_' || true); do unset "$name"; done  # a user's settings are not the study's

@@ -28,7 +28,7 @@ FAST = ({"name": "1 Gbit/s, 1 ms", "rtt": "1ms", "rate": "1gbit", "mbit": 1000},
 def parse_options(words):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--modes", default=MODES)
-    parser.add_argument("--fast-modes", default=FAST_MODES, help="on the faster links, where only time and bytes are measured; empty: leave them out")
+    parser.add_argument("--fast-modes", default=FAST_MODES, help="on the faster links, for time and bytes only; empty: leave them out")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--fast-steps", type=int, default=25)
@@ -39,7 +39,7 @@ def parse_options(words):
     parser.add_argument("--output", type=Path, default=launch.ROOT / "build/training")
     parser.add_argument("--training", default="", help='more options for train_two_sites.py, e.g. "--width 192"')
     offered = Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text().split()
-    parser.add_argument("--congestion", default="bbr" if "bbr" in offered else "cubic", help="of the TCP of all modes; bbr where the kernel offers it")
+    parser.add_argument("--congestion", default="bbr" if "bbr" in offered else "cubic", help="of the TCP of all modes")
     options = parser.parse_args(words)
     if options.quick:
         options.modes, options.seeds, options.steps, options.fast_modes, options.fast_steps = "gloo,none,i8", "0", 12, "gloo,i8", 10
@@ -48,7 +48,8 @@ def parse_options(words):
 
 def cases(options):
     """[(link, case)]: seed by seed, so that an early end leaves whole seeds."""
-    slow = [(SLOW, {"mode": mode, "seed": int(seed), "steps": options.steps}) for seed in options.seeds.split(",") for mode in options.modes.split(",")]
+    slow = [(SLOW, {"mode": mode, "seed": int(seed), "steps": options.steps})
+            for seed in options.seeds.split(",") for mode in options.modes.split(",")]
     links = FAST[:1] if options.quick else FAST
     fast = [(link, {"mode": mode, "seed": 0, "steps": options.fast_steps}) for link in links for mode in options.fast_modes.split(",") if mode]
     return slow + fast
@@ -61,7 +62,8 @@ def read(path):
 def missing(options, rows):
     for row in rows:
         if (row["training"], row["congestion"]) != (options.training, options.congestion):
-            sys.exit(f"study.py: the results in {options.output} are of --training '{row['training']}' --congestion {row['congestion']}: name another --output")
+            sys.exit(f"study.py: the results in {options.output} are of --training '{row['training']}' --congestion {row['congestion']}: "
+                     "name another --output")
     there = {(row["link"], row["mode"], row["seed"], row["steps"]) for row in rows}
     return [(link, case) for link, case in cases(options) if (link["name"], case["mode"], case["seed"], case["steps"]) not in there]
 
@@ -87,8 +89,8 @@ def measure(options, path):
                     file.write(json.dumps(row) + "\n")
                 taken.append(time.monotonic() - start)
                 print(f"{total - len(todo)} of {total}: {link['name']}, {case['mode']}, seed {case['seed']}: {row['median_s']:.3f} s a step, "
-                      f"{sum(row['sent_bytes']) / 2e6:.2f} MB each way a step, validation loss {row['validation'][-1][1]:.4f}; took {taken[-1]:.0f} s, "
-                      f"about {len(todo) * sum(taken) / len(taken) / 60:.0f} min left", flush=True)
+                      f"{sum(row['sent_bytes']) / 2e6:.2f} MB each way a step, validation loss {row['validation'][-1][1]:.4f}; "
+                      f"took {taken[-1]:.0f} s, about {len(todo) * sum(taken) / len(taken) / 60:.0f} min left", flush=True)
 
 
 def stop(*_):

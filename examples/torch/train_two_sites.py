@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))  # longhaul of this checkout
+sys.path.append(str(Path(__file__).resolve().parents[2] / "python"))  # where longhaul is not installed: that of this checkout
 import torch
 import torch.distributed as dist
 
