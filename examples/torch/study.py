@@ -47,12 +47,12 @@ def parse_options(words):
 
 
 def cases(options):
-    """[(link, case)]: seed by seed, so that an early end leaves whole seeds."""
-    slow = [(SLOW, {"mode": mode, "seed": int(seed), "steps": options.steps})
-            for seed in options.seeds.split(",") for mode in options.modes.split(",")]
+    """[(link, case)]: seed by seed, so that an early end leaves whole seeds; the fast links after the first."""
+    modes = options.modes.split(",")
+    slow = [(SLOW, {"mode": mode, "seed": int(seed), "steps": options.steps}) for seed in options.seeds.split(",") for mode in modes]
     links = FAST[:1] if options.quick else FAST
     fast = [(link, {"mode": mode, "seed": 0, "steps": options.fast_steps}) for link in links for mode in options.fast_modes.split(",") if mode]
-    return slow + fast
+    return slow[:len(modes)] + fast + slow[len(modes):]
 
 
 def read(path):
