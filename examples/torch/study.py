@@ -19,7 +19,7 @@ sys.dont_write_bytecode = True
 import launch  # noqa: E402
 
 MODES = "gloo,gloo-bf16,none,lossless,bf16,i8,r4,f4,r2,r2+ef"
-FAST_MODES = "gloo,gloo-bf16,none,lossless,bf16,i8,r4"
+FAST_MODES = "gloo,gloo-bf16,none,lossless,i8,r4"
 SLOW = {"name": "100 Mbit/s, 20 ms", "rtt": "20ms", "rate": "100mbit", "mbit": 100}
 FAST = ({"name": "1 Gbit/s, 1 ms", "rtt": "1ms", "rate": "1gbit", "mbit": 1000},
         {"name": "4 Gbit/s, 1 ms", "rtt": "1ms", "rate": "4gbit", "mbit": 4000})
@@ -31,7 +31,7 @@ def parse_options(words):
     parser.add_argument("--fast-modes", default=FAST_MODES, help="on the faster links, for time and bytes only; empty: leave them out")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--fast-steps", type=int, default=25)
+    parser.add_argument("--fast-steps", type=int, default=20)
     parser.add_argument("--minutes", type=float, help="begin no training after this long")
     parser.add_argument("--quick", action="store_true", help="one seed, few modes and steps, one fast link: shows that it works")
     parser.add_argument("--report-only", action="store_true", help="from the results that are there")
