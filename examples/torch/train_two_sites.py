@@ -32,7 +32,7 @@ def parse_options(words):
     for name, default in (("steps", 100), ("seed", 0), ("batch", 4), ("context", 64), ("width", 128), ("layers", 6), ("heads", 4),
                           ("eval-every", 20), ("verify-every", 50), ("threads", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--rate", type=float, default=3e-3, help="of learning, reached after 10 steps")
+    parser.add_argument("--rate", type=float, default=1.7e-3, help="of learning, reached after 10 steps")
     parser.add_argument("--bucket-mb", type=float, default=2.5, help="of DistributedDataParallel")
     parser.add_argument("--device", default="wan0", help="network device whose bytes are counted")
     parser.add_argument("--text", nargs="+", default=text.default_files())
