@@ -110,8 +110,8 @@ def main(words):
         sys.exit(f"study.py: stopped; {path} has what was measured: start it again to go on")
     except launch.JobFailed as failure:
         sys.exit(f"study.py: {failure}")
-    import report
-    report.write(read(path), options.output)
+    import tables
+    tables.write(read(path), options.output)
 
 
 if __name__ == "__main__":

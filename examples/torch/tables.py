@@ -38,7 +38,7 @@ def late(rows):
 
 def table(rows, link):
     modes = of_link(rows, link)
-    base = statistics.mean(row["median_s"] for row in modes["gloo"])
+    base = statistics.mean(row["median_s"] for row in modes["gloo"]) if "gloo" in modes else float("nan")
     lines = ["| mode | seeds | steps | validation loss: mean (spread of seeds) | largest difference of any loss to `none` | s a step | of gloo | "
              "MB a step, site 0 to 1 | 1 to 0 | replica checks | emulator late |", "|---|" + "---|" * 10]
     for mode, runs in modes.items():
