@@ -41,8 +41,8 @@ def losses(plot, modes, title):
         steps, values, seconds = mean_series(runs)
         for axis, x, y in ((axes[0], steps, values), (axes[1], steps, [a - b for a, b in zip(values, exact)]), (axes[2], seconds, values)):
             axis.plot(x, y, color=colour, linestyle=line, label=name_of(mode))
-    axes[0].set(xlabel="steps", ylabel="validation loss, nats a character (mean of the seeds)")
-    axes[1].set(xlabel="steps", ylabel="difference to exact")
+    axes[0].set(xlabel="steps", ylabel="validation loss, nats a character")
+    axes[1].set(xlabel="steps", ylabel="difference to exact (none)")
     axes[2].set(xlabel="seconds of training", ylabel="validation loss")
     axes[2].legend(fontsize=8, frameon=False)
     figure.suptitle(title)

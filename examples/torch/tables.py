@@ -73,7 +73,7 @@ def verdicts(rows):
         bar("`none` beside flat gloo, largest difference of any loss", largest_difference(modes["none"], modes["gloo"]), 1e-5, ".1e")
     if "lossless" in modes and "none" in modes:
         bar("`lossless` beside `none`, largest difference of any loss", largest_difference(modes["lossless"], modes["none"]), 0, ".1e")
-    if "i8" in modes and "none" in modes:
+    if "i8" in modes and len(modes.get("none", [])) > 1:  # one seed has no spread
         exact = {row["seed"]: row["validation"][-1][1] for row in modes["none"]}
         worst = max((abs(row["validation"][-1][1] - exact[row["seed"]]) for row in modes["i8"] if row["seed"] in exact), default=float("nan"))
         bar("`i8`, final validation loss beside `none` of the same seed; the bar is the spread of `none` over seeds", worst,
