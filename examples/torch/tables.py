@@ -24,6 +24,13 @@ def largest_difference(rows, exact):
     return max((abs(a - b) for mine, others in pairs for a, b in zip(mine, others)), default=float("nan"))
 
 
+def against(runs, modes):
+    """Mean difference of the final validation loss to exact runs of the same seeds."""
+    exact = {row["seed"]: row["validation"][-1][1] for row in modes.get("none", [])}
+    found = [row["validation"][-1][1] - exact[row["seed"]] for row in runs if row["seed"] in exact]
+    return f"{statistics.mean(found):+.4f}" if found else "-"
+
+
 def all_losses(row):
     return row["losses"] + [loss for _, loss in row["validation"]]
 
@@ -39,14 +46,14 @@ def late(rows):
 def table(rows, link):
     modes = of_link(rows, link)
     base = statistics.mean(row["median_s"] for row in modes["gloo"]) if "gloo" in modes else float("nan")
-    lines = ["| mode | seeds | steps | validation loss: mean (spread of seeds) | largest difference of any loss to `none` | s a step | of gloo | "
-             "MB a step, site 0 to 1 | 1 to 0 | replica checks | emulator late |", "|---|" + "---|" * 10]
+    lines = ["| mode | seeds | steps | validation loss: mean (spread of seeds) | minus `none`, same seeds | largest difference of any loss to `none` | "
+             "s a step | of gloo | MB a step, site 0 to 1 | 1 to 0 | replica checks | emulator late |", "|---|" + "---|" * 11]
     for mode, runs in modes.items():
         losses, seconds = final(runs), statistics.mean(row["median_s"] for row in runs)
         sent = directions(runs)
         difference = f"{largest_difference(runs, modes['none']):.1e}" if "none" in modes and mode != "none" else "-"
-        lines.append(f"| `{mode}` | {len(runs)} | {runs[0]['steps']} | {statistics.mean(losses):.4f} ({spread(losses):.4f}) | {difference} | "
-                     f"{seconds:.3f} | {seconds / base:.2f} | {sent[0]:.2f} | {sent[1]:.2f} | {sum(row['checks'] for row in runs)}, all equal | "
+        lines.append(f"| `{mode}` | {len(runs)} | {runs[0]['steps']} | {statistics.mean(losses):.4f} ({spread(losses):.4f}) | {against(runs, modes)} | "
+                     f"{difference} | {seconds:.3f} | {seconds / base:.2f} | {sent[0]:.2f} | {sent[1]:.2f} | {sum(row['checks'] for row in runs)}, all equal | "
                      f"{late(runs):.2%} |")
     return "\n".join(lines)
 
@@ -88,8 +95,9 @@ def write(rows, folder):
     if not rows:
         raise SystemExit(f"there are no results in {folder}: measure first")
     links = list(dict.fromkeys(row["link"] for row in rows))
-    parts = [f"{rows[0]['parameters']} parameters, {rows[0]['learned']} characters to learn, torch {rows[0]['torch']}", f"## {SLOW}", table(rows, SLOW),
-             "## Bars", verdicts(rows)]
+    first = rows[0]
+    parts = [f"{first['parameters']} parameters, {first['learned']} characters to learn, torch {first['torch']}",
+             f"## {SLOW}", table(rows, SLOW), "## Bars", verdicts(rows)]
     if len(links) > 1:
         parts += ["## Seconds a step on other links", crossover(rows, links)]
     text = "\n\n".join(parts) + "\n"
