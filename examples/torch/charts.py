@@ -80,7 +80,7 @@ def bars(plot, modes, title):
 
 
 def crossover(plot, rows, links):
-    """Time of a step against the link, each mode as a part of exact Longhaul's: above 1 it costs time.
+    """Time of a step against the link, each mode as a part of exact Longhaul's: above 1 it costs time."""
     figure, axis = plot.subplots(figsize=(8, 4.8))
     found = {link: of_link(rows, link) for link in links}
     common = [mode for mode in found[links[0]] if all(mode in modes for modes in found.values())]
