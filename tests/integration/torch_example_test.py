@@ -17,9 +17,9 @@ SEEN = ("gloo", "none", "lossless", "i8", "r4")
 
 
 def study(folder):
-    training = "--width 64 --layers 2 --verify-every 3 --eval-every 3"
+    training = "--width 64 --layers 2 --verify-every 4 --eval-every 5"
     return subprocess.run([sys.executable, "-B", str(STUDY), "--training", training, "--build", str(BUILD), "--output", folder,
-                           "--modes", ",".join(SEEN), "--fast-modes", "", "--seeds", "0", "--steps", "7"], capture_output=True, text=True,
+                           "--modes", ",".join(SEEN), "--fast-modes", "", "--seeds", "0", "--steps", "10"], capture_output=True, text=True,
                           env=dict(os.environ, LONGHAUL_LIBRARY=str(BUILD)))
 
 
@@ -37,7 +37,7 @@ class Example(unittest.TestCase):
     def test_all_modes_ran_and_their_replicas_were_compared(self):
         self.assertEqual(self.done.returncode, 0, self.done.stdout + self.done.stderr)
         self.assertEqual(tuple(self.rows), SEEN)
-        self.assertEqual([row["checks"] for row in self.rows.values()], [4] * len(SEEN))  # before, after 3, 6 and 7 steps
+        self.assertEqual([row["checks"] for row in self.rows.values()], [4] * len(SEEN))  # before, after 4, 8 and 10 steps
 
     def test_exact_modes_learn_the_same(self):
         for i, (flat, exact) in enumerate(zip(self.rows["gloo"]["losses"], self.rows["none"]["losses"])):
@@ -48,7 +48,8 @@ class Example(unittest.TestCase):
 
     def test_codecs_change_the_bytes_and_little_else(self):
         size = 4 * self.rows["none"]["parameters"]
-        for mode, least, most in (("gloo", 1.4, 2.5), ("none", 0.95, 1.3), ("i8", 0.24, 0.45), ("r4", 0.12, 0.35)):
+        # What another rank of the site sends while rank 0 is between two steps is not counted: the lower bounds leave room for that.
+        for mode, least, most in (("gloo", 1.1, 2.5), ("none", 0.7, 1.3), ("i8", 0.17, 0.45), ("r4", 0.08, 0.35)):
             for sent in self.rows[mode]["sent_bytes"]:
                 self.assertTrue(least * size < sent < most * size, f"{mode}: {sent} bytes a step for {size} of gradient")
         self.assertNotEqual(self.rows["i8"]["losses"], self.rows["none"]["losses"])
