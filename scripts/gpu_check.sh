@@ -102,6 +102,13 @@ else
     check "256 MiB, $codec, 10 Gbit/s, 15 ms" "$numbers" "$perf" --device 0 --sites 2 -g 2 --codec $codec -b 256M -e 256M -n 5 --wan-rate 10gbit --wan-rtt 15ms
   done
   check "256 MiB, none, unshaped" "$numbers" "$perf" --device 0 --sites 2 -g 2 -b 256M -e 256M -n 5
+  lib=$(realpath "$build/longhaul/lib")
+  if "$nvcc" -std=c++17 -O2 -Iinclude -o "$build/gpu_training" examples/gpu_training/main.cu -L"$lib" -llonghaul -Xlinker -rpath -Xlinker "$lib" >"$logs/build" 2>&1; then
+    check "a training at two sites on one GPU" 'over the WAN' "$build/gpu_training"
+  else
+    tail -20 "$logs/build" >&2
+    row "building examples/gpu_training" FAILED "see above"
+  fi
   export NCCL_NVLS_ENABLE=0
   [ "$gpus" -ge 4 ] || export NCCL_MULTI_RANK_GPU_ENABLE=1
   check "two sites of two ranks, all codecs, NCCL" "$numbers" "$perf" --device 0 --sites 2 -g 4 --codec all "${sizes[@]}"
