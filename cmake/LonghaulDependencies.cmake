@@ -27,7 +27,7 @@ if(NOT LH_WITH_CUDA STREQUAL "OFF")
   if(LH_NVCC_VERSION)
     set(LH_HAVE_CUDA ON)
   elseif(LH_WITH_CUDA STREQUAL "ON")
-    message(FATAL_ERROR "LH_WITH_CUDA=ON but no CUDA compiler of version 12 or newer was found: put nvcc on the PATH or set LH_NVCC")
+    message(FATAL_ERROR "LH_WITH_CUDA=ON but no CUDA compiler of version 12 or newer was found that works: put nvcc on the PATH or set LH_NVCC")
   endif()
 endif()
 

@@ -24,10 +24,10 @@ __version__ = "0.1.0"
 __all__ = [
     "AbortedError", "AuthenticationError", "Codec", "Communicator", "Communicators", "DataType", "Error", "InvalidArgumentError",
     "InvalidUsageError", "LibraryNotFoundError", "Op", "RemoteError", "Request", "Result", "Scope", "SiteLostError", "Stats",
-    "TimedOutError", "UnsupportedError", "group", "library_version", "loopback"]
+    "TimedOutError", "UnsupportedError", "group", "get_version", "loopback"]
 
 
-def library_version() -> Tuple[int, int, int]:
+def get_version() -> Tuple[int, int, int]:
     """(major, minor, patch) of the C library. Raises LibraryNotFoundError."""
     version = _ctypes.c_int()
     _library.load().lhGetVersion(_ctypes.byref(version))

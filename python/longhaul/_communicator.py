@@ -132,11 +132,11 @@ class Communicator:
         handle = self._handle
         handle.enter()
         try:
-            result = handle.library.lhCommGetAsyncError(handle.comm, ctypes.byref(state))
+            result = handle.functions.lhCommGetAsyncError(handle.comm, ctypes.byref(state))
             if result != Result.SUCCESS:
-                raise from_result(handle.library, result)
+                raise from_result(handle.functions, result)
             if state.value not in (Result.SUCCESS, Result.IN_PROGRESS):
-                raise from_result(handle.library, state.value, handle.comm)
+                raise from_result(handle.functions, state.value, handle.comm)
         finally:
             handle.leave()
         return state.value == Result.SUCCESS
@@ -222,9 +222,9 @@ class Communicator:
         handle.enter()
         grouped = False
         try:
-            result = getattr(handle.library, name)(*arguments)
+            result = getattr(handle.functions, name)(*arguments)
             if result != Result.SUCCESS:
-                raise from_result(handle.library, result)
+                raise from_result(handle.functions, result)
             grouped = calls.depth > 0 and not free
         finally:
             if grouped:
@@ -236,9 +236,9 @@ class Communicator:
         handle = self._handle
         handle.enter()
         try:
-            result = getattr(handle.library, name)(handle.comm, *arguments)
+            result = getattr(handle.functions, name)(handle.comm, *arguments)
             if result != Result.SUCCESS:
-                raise from_result(handle.library, result)
+                raise from_result(handle.functions, result)
         finally:
             handle.leave()
 

@@ -26,7 +26,7 @@ class Handle:
     """One lhComm_t."""
 
     def __init__(self, library: ctypes.CDLL, comm: Any, keep: Any = None) -> None:
-        self.library = library
+        self.functions = library
         self.comm = comm
         self.requests: Set[Any] = set()
         self._keep = keep  # what the library may still call
@@ -64,10 +64,10 @@ class Handle:
                 return
             self._closed = True
             if self._users:
-                self.library.lhCommAbort(self.comm)
+                self.functions.lhCommAbort(self.comm)
             while self._users:
                 self._changed.wait()
-        self.library.lhCommDestroy(self.comm)
+        self.functions.lhCommDestroy(self.comm)
         for request in list(self.requests):
             request._end()
         self._keep = None

@@ -31,7 +31,7 @@ class Request:
             if self._pointer is None:
                 return self._ended.is_set()
             done = ctypes.c_int()
-            self._handle.library.lhRequestTest(self._pointer, ctypes.byref(done))
+            self._handle.functions.lhRequestTest(self._pointer, ctypes.byref(done))
             return done.value != 0
 
     def wait(self) -> None:
@@ -46,7 +46,7 @@ class Request:
         if pointer is None:
             self._ended.wait()
             return
-        library = self._handle.library
+        library = self._handle.functions
         result = library.lhRequestWait(pointer)
         if result != Result.SUCCESS:
             self._error = from_result(library, result)

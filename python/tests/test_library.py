@@ -17,7 +17,7 @@ NAME = _library.FILE
 
 def loaded(package=support.PACKAGE, **environment):
     """(exit status, what it printed) of a program that loads the library: its file, or the error."""
-    program = ("import longhaul, sys\ntry:\n  longhaul.library_version()\n  print(next(line.split()[-1] for line in open('/proc/self/maps') if "
+    program = ("import longhaul, sys\ntry:\n  longhaul.get_version()\n  print(next(line.split()[-1] for line in open('/proc/self/maps') if "
                "'liblonghaul' in line))\nexcept longhaul.LibraryNotFoundError as error:\n  sys.exit(str(error))")
     kept = {key: value for key, value in os.environ.items() if key not in ("LONGHAUL_LIBRARY", "LD_LIBRARY_PATH")}
     done = subprocess.run([sys.executable, "-B", "-c", program], env={**kept, "PYTHONPATH": str(package), **environment}, capture_output=True,
