@@ -49,8 +49,9 @@ struct Combines {
   }
 };
 
-template <typename T, bool kFeedback>
-struct FindsLargest {
+/// An encoding's further sweeps: Own::step() by every warp.
+template <typename Own>
+struct Sweeps {
   using Job = EncodeJob;
   static constexpr unsigned kMostThreads = kThreads;
   static constexpr bool kSweeps = true;
@@ -58,47 +59,42 @@ struct FindsLargest {
   template <typename B>
   static LH_WARP void run(const B& block, const Job& job) {
     if (!is_wanted(job)) return;
-    block.each_warp([&](const typename B::Warp& warp, Bits32, Place place) { find_largest<typename B::Warp, T, kFeedback>(warp, job, place); });
+    block.each_warp([&](const typename B::Warp& warp, Bits32, Place place) { Own::step(warp, job, place); });
+  }
+};
+
+template <typename T, bool kFeedback>
+struct FindsLargest : Sweeps<FindsLargest<T, kFeedback>> {
+  template <typename W>
+  static LH_WARP void step(const W& warp, const EncodeJob& job, Place place) {
+    find_largest<W, T, kFeedback>(warp, job, place);
   }
 };
 
 template <typename T>
-struct Surveys {
-  using Job = EncodeJob;
-  static constexpr unsigned kMostThreads = kThreads;
-  static constexpr bool kSweeps = true;
-  static constexpr int kBlocks = 1;
-  template <typename B>
-  static LH_WARP void run(const B& block, const Job& job) {
-    if (!is_wanted(job)) return;
-    block.each_warp([&](const typename B::Warp& warp, Bits32, Place place) { survey_all<typename B::Warp, T>(warp, job, place); });
+struct Surveys : Sweeps<Surveys<T>> {
+  template <typename W>
+  static LH_WARP void step(const W& warp, const EncodeJob& job, Place place) {
+    survey_all<W, T>(warp, job, place);
   }
 };
 
 /// Launched with one warp.
 template <typename T>
-struct CodesExponents {
-  using Job = EncodeJob;
+struct CodesExponents : Sweeps<CodesExponents<T>> {
   static constexpr unsigned kMostThreads = kLanes;
   static constexpr bool kSweeps = false;
-  static constexpr int kBlocks = 1;
-  template <typename B>
-  static LH_WARP void run(const B& block, const Job& job) {
-    if (!is_wanted(job)) return;
-    block.each_warp([&](const typename B::Warp& warp, Bits32, Place) { lossless_code<typename B::Warp, T>(warp, job); });
+  template <typename W>
+  static LH_WARP void step(const W& warp, const EncodeJob& job, Place) {
+    lossless_code<W, T>(warp, job);
   }
 };
 
 template <typename T>
-struct WritesRest {
-  using Job = EncodeJob;
-  static constexpr unsigned kMostThreads = kThreads;
-  static constexpr bool kSweeps = true;
-  static constexpr int kBlocks = 1;
-  template <typename B>
-  static LH_WARP void run(const B& block, const Job& job) {
-    if (!is_wanted(job)) return;
-    block.each_warp([&](const typename B::Warp& warp, Bits32, Place place) { write_rest<typename B::Warp, T>(warp, job, place); });
+struct WritesRest : Sweeps<WritesRest<T>> {
+  template <typename W>
+  static LH_WARP void step(const W& warp, const EncodeJob& job, Place place) {
+    write_rest<W, T>(warp, job, place);
   }
 };
 
