@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Removes one protocol check at a time and expects the simulator to notice; changes the codecs' arithmetic and expects the unit tests to.
+"""Removes one protocol check at a time and expects the simulator to notice; changes the codecs' arithmetic, and the source of the CUDA kernels,
+and expects the unit tests to.
 
 tools/mutants.py --build build/release [--schedules 400] [--only NAME]
 
-Each mutant is a text replacement in one source file, compiled into a copy of sim_tests (of unit_tests for the codecs) next to the build. A
-mutant that survives means that the check is not tested, or not needed: exit status 1.
+Each mutant is a text replacement in one source file, compiled into a copy of sim_tests (for the codecs unit_tests, for the
+kernels device_codec_tests) next to the build. A mutant that survives means that the check is not tested, or not needed: exit status 1.
 """
 import argparse
 import json
@@ -18,6 +19,7 @@ import tempfile
 
 sys.dont_write_bytecode = True
 import mutants_of_codecs as codecs  # noqa: E402
+import mutants_of_kernels as kernels  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -83,11 +85,12 @@ def build_mutant(build, commands, link, mutant, work):
     patched = work / file
     patched.parent.mkdir(parents=True, exist_ok=True)
     patched.write_text(text.replace(old, new))
-    objects = []
+    objects, replaced = [], []
     for number, source in enumerate(sources or [file]):
         entry = commands[str((ROOT / source).resolve())]
         words = shlex.split(entry["command"])
         target = work / f"{number}.o"
+        replaced.append(words[words.index("-o") + 1])
         words[words.index("-o") + 1] = str(target)
         if source == file:
             words[words.index("-c") + 1] = str(patched)
@@ -101,7 +104,8 @@ def build_mutant(build, commands, link, mutant, work):
     words = shlex.split(link)
     words[words.index("-o") + 1] = str(program)
     first = next(i for i, word in enumerate(words) if word.endswith(".o"))
-    subprocess.run(words[:first] + objects + words[first:], cwd=build, check=True)
+    rest = [word for word in words[first:] if word not in replaced]  # the program's own; those of the library come too late to count
+    subprocess.run(words[:first] + objects + rest, cwd=build, check=True)
     return program
 
 
@@ -133,6 +137,7 @@ def main():
     build = arguments.build.resolve()
     commands, alive = compile_commands(build), []
     all_mutants = [(m, "sim_tests", ["~*replays*"]) for m in MUTANTS] + [(m, "unit_tests", codecs.FILTERS) for m in codecs.MUTANTS]
+    all_mutants += [(m, "device_codec_tests", kernels.FILTERS) for m in kernels.MUTANTS]
     chosen = [m for m in all_mutants if not arguments.only or arguments.only in m[0][0]]
     for mutant, tests, filters in chosen:
         link = link_command(build, tests)

@@ -275,6 +275,11 @@ LH_API lhResult_t lhCommFeedbackExport(lhComm_t comm, uint64_t tag, void* state,
 LH_API lhResult_t lhCommFeedbackImport(lhComm_t comm, uint64_t tag, const void* state, size_t bytes);
 /* Forgets the state of `tag`; of all tags with 0. */
 LH_API lhResult_t lhCommFeedbackReset(lhComm_t comm, uint64_t tag);
+/* Collectives issued on this communicator. r4, r2 and plug-ins draw their random numbers from the number of the call, so that two runs
+ * with the same calls have the same bits. A run that continues from a checkpoint sets the count of then, behind the last call that the first
+ * run did not have: all ranks the same between the same calls, else the next call is lhInvalidUsage. Does not communicate. */
+LH_API lhResult_t lhCommGetCallCount(lhComm_t comm, uint64_t* calls);
+LH_API lhResult_t lhCommSetCallCount(lhComm_t comm, uint64_t calls);
 
 /* *done = 1 when the operation has ended; then its result is returned, else lhInProgress. Does not consume the request. */
 LH_API lhResult_t lhRequestTest(lhRequest_t request, int* done);

@@ -148,9 +148,9 @@ bool ChunkWork::decode(const codec::Codec& codec, ConstBytes blob, std::uint64_t
   return false;
 }
 
-/// Equal at every site, as the calls and their order are.
+/// Equal at every site, as the calls and their numbers are; and in a run that continues from a checkpoint with the number of then.
 codec::Rotation ChunkWork::rotation_of(const ChunkRun& run) {
-  return {.key = run.operation->signature, .operation = run.operation->sequence, .chunk = static_cast<std::uint32_t>(run.chunk.index)};
+  return {.key = run.operation->signature, .operation = run.operation->request->call.number, .chunk = static_cast<std::uint32_t>(run.chunk.index)};
 }
 
 std::size_t ChunkWork::offset_in(const ChunkRun& run, ConstBytes bytes, const Range& held, std::uint64_t at, std::uint32_t codec) const {

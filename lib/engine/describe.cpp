@@ -50,7 +50,8 @@ wire::Announcement announcement_of(const plan::Call& call) {
           .scope = static_cast<std::uint8_t>(call.scope),
           .root = static_cast<std::uint32_t>(call.root),
           .count = call.count,
-          .plugin = call.plugin};
+          .plugin = call.plugin,
+          .number = call.number};
 }
 
 }  // namespace longhaul::engine

@@ -81,8 +81,19 @@ Status Engine::use_feedback(Request* request, std::uint64_t tag) {
 void Engine::submit(Request* request) {
   const std::lock_guard lock(mutex_);
   if (!failure_.ok()) return request->complete(failure_);
+  if (request->counted) request->call.number = ++calls_;
   commands_.push_back(request);
   commands_pending_.store(true, std::memory_order_release);
+}
+
+std::uint64_t Engine::calls() const {
+  const std::lock_guard lock(mutex_);
+  return calls_;
+}
+
+void Engine::continue_from(std::uint64_t calls) {
+  const std::lock_guard lock(mutex_);
+  calls_ = calls;
 }
 
 void Engine::abort() {

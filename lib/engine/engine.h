@@ -59,6 +59,9 @@ class Engine final : private LinkEvents {
   Feedback& feedback() { return feedback_; }
   /// Queues a call. The request belongs to the engine until it is done; it is done before the engine is destroyed.
   void submit(Request* request);
+  /// Calls of the user queued so far, and what that number is to be for the next: what a checkpoint keeps. Equal on all ranks.
+  std::uint64_t calls() const;
+  void continue_from(std::uint64_t calls);
   /// Fails the communicator with lhAborted at the next step.
   void abort();
   /// Starts leaving: calls still pending end with lhAborted, peers are told goodbye. left() becomes true when all is flushed or `deadline`.
@@ -213,6 +216,7 @@ class Engine final : private LinkEvents {
   std::size_t commands_head_ = 0;
   bool abort_requested_ = false;
   TimeNs leave_requested_ = kNever;
+  std::uint64_t calls_ = 0;
   double links_carry_ = 0;  // to be told to the sessions; 0: nothing new
   Status failure_;
   EngineStats published_;

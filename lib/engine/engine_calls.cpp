@@ -136,9 +136,16 @@ void Engine::on_announcement(int rank, bool in_site, const wire::Message& messag
 
 void Engine::check_announcement(Operation* operation, int rank, bool in_site, const wire::Announcement& theirs) {
   const wire::Announcement mine = announcement_of(operation->request->call);
-  if (theirs != mine) {
+  wire::Announcement but_for_the_number = theirs;
+  but_for_the_number.number = mine.number;
+  if (but_for_the_number != mine) {
     return fail(error(lhInvalidUsage, "call #{} differs: {} called {}, {} called {}", operation->sequence,
                       members_.who(rank), describe(theirs), members_.who(members_.rank), describe(mine)));
+  }
+  if (theirs.number != mine.number) {
+    return fail(error(lhInvalidUsage, "{} (call #{}) counts as number {} at {} and as {} at {}: call lhCommSetCallCount with the same count at all "
+                      "ranks, between the same calls", describe(mine), operation->sequence, theirs.number, members_.who(rank), mine.number,
+                      members_.who(members_.rank)));
   }
   const auto index = static_cast<std::size_t>(rank);
   if (operation->heard[index]) return;

@@ -19,7 +19,8 @@ struct Call {
   lhScope_t scope = lhScopeGlobal;
   int root = 0;
   std::uint32_t plugin = 0;  ///< digest of what a plug-in codec declares; 0: one of the library's own
-  std::uint64_t count = 0;  ///< as the caller gave it: per rank for ReduceScatter and AllGather
+  std::uint64_t count = 0;   ///< as the caller gave it: per rank for ReduceScatter and AllGather
+  std::uint64_t number = 0;  ///< of the call among those of the user, from 1: codecs that rotate draw from it. 0: the library's own
 
   bool operator==(const Call&) const = default;
   bool reduces() const { return collective != Collective::AllGather && collective != Collective::Broadcast; }

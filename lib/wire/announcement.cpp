@@ -24,6 +24,7 @@ void encode(const Announcement& announcement, ByteWriter* writer) {
   writer->u32(announcement.root);
   writer->u64(announcement.count);
   writer->u32(announcement.plugin);
+  writer->u64(announcement.number);
 }
 
 std::optional<Announcement> decode_announcement(ConstBytes bytes) {
@@ -37,6 +38,7 @@ std::optional<Announcement> decode_announcement(ConstBytes bytes) {
   announcement.root = reader.u32();
   announcement.count = reader.u64();
   announcement.plugin = reader.u32();
+  announcement.number = reader.u64();
   if (!reader.complete()) return std::nullopt;
   return announcement;
 }

@@ -22,13 +22,14 @@ struct Announcement {
   std::uint32_t root = 0;
   std::uint64_t count = 0;
   std::uint32_t plugin = 0;  ///< digest of what a plug-in codec declares
+  std::uint64_t number = 0;  ///< of the call: lhCommSetCallCount
   bool operator==(const Announcement&) const = default;
 
   /// XXH3-64 of the encoded form; carried by every message of the call.
   std::uint64_t signature() const;
 };
 
-constexpr std::size_t kAnnouncementBytes = 21;
+constexpr std::size_t kAnnouncementBytes = 29;
 void encode(const Announcement& announcement, ByteWriter* writer);
 std::optional<Announcement> decode_announcement(ConstBytes bytes);
 

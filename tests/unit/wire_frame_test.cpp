@@ -94,7 +94,7 @@ TEST_CASE("random bytes are no frame", "[unit][wire]") {
 }
 
 TEST_CASE("announcements and failure notices", "[unit][wire]") {
-  const Announcement announcement{.collective = 1, .type = 7, .op = 4, .codec = 3, .scope = 1, .root = 5, .count = 1u << 30, .plugin = 7};
+  const Announcement announcement{.collective = 1, .type = 7, .op = 4, .codec = 3, .scope = 1, .root = 5, .count = 1u << 30, .plugin = 7, .number = 9};
   std::vector<std::byte> bytes(2000);
   ByteWriter writer(bytes);
   encode(announcement, &writer);

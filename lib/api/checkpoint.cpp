@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The calls of the C ABI around error-feedback states: list, export, import, forget.
+// What a checkpoint keeps of a communicator: its error-feedback states (list, export, import, forget) and the count of its calls.
 #include <algorithm>
 
 #include "api/comm.h"
@@ -48,6 +48,19 @@ Status import_state(lhComm_t comm, uint64_t tag, const void* state, size_t bytes
   return comm->runner->engine().feedback().restore(tag, {static_cast<const std::byte*>(state), bytes});
 }
 
+Status count_of(lhComm_t comm, uint64_t* calls) {
+  if (Status started = check_started(comm); !started.ok()) return started;
+  if (!calls) return error(lhInvalidArgument, "calls is NULL");
+  *calls = comm->runner->engine().calls();
+  return {};
+}
+
+Status continue_from(lhComm_t comm, uint64_t calls) {
+  if (Status usable = longhaul::api::check_usable(comm); !usable.ok()) return usable;
+  comm->runner->engine().continue_from(calls);
+  return {};
+}
+
 }  // namespace
 
 lhResult_t lhCommFeedbackTags(lhComm_t comm, uint64_t* tags, size_t* count) { return answer(comm, tags_of(comm, tags, count)); }
@@ -64,3 +77,7 @@ lhResult_t lhCommFeedbackReset(lhComm_t comm, uint64_t tag) {
   const Status started = check_started(comm);
   return answer(comm, started.ok() ? comm->runner->engine().feedback().reset(tag) : started);
 }
+
+lhResult_t lhCommGetCallCount(lhComm_t comm, uint64_t* calls) { return answer(comm, count_of(comm, calls)); }
+
+lhResult_t lhCommSetCallCount(lhComm_t comm, uint64_t calls) { return answer(comm, continue_from(comm, calls)); }
