@@ -13,12 +13,14 @@ from typing import Tuple
 
 from . import _library
 from ._abi import Codec, DataType, Op, Result, Scope
-from ._communicator import Communicator, Communicators, Stats, loopback
+from ._communicator import Communicator
 from ._errors import (AbortedError, AuthenticationError, Error, InvalidArgumentError, InvalidUsageError, RemoteError, SiteLostError,
                       TimedOutError, UnsupportedError)
 from ._group import group
 from ._library import LibraryNotFoundError
+from ._loopback import Communicators, loopback
 from ._request import Request
+from ._stats import Stats
 
 __version__ = "0.1.0"
 __all__ = [

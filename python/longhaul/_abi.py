@@ -215,12 +215,13 @@ FUNCTIONS = {
     "lhGroupStart": [],
     "lhGroupEnd": [],
 }
+NCCL_FUNCTIONS = {"lhCommInitNccl": [ctypes.POINTER(_COMM), _POINTER, ctypes.POINTER(Config)]}  # of nccl.h
 TEXT_FUNCTIONS = ("lhGetErrorString", "lhGetLastError")
 
 
 def declare(library: ctypes.CDLL) -> None:
     """Tells ctypes the types of every function. Raises AttributeError where the library lacks one."""
-    for name, arguments in FUNCTIONS.items():
+    for name, arguments in {**FUNCTIONS, **NCCL_FUNCTIONS}.items():
         function = getattr(library, name)
         function.argtypes = arguments
         function.restype = ctypes.c_char_p if name in TEXT_FUNCTIONS else ctypes.c_int

@@ -6,7 +6,7 @@ from typing import Any, Callable, Optional
 
 from . import _abi
 from ._abi import Result
-from ._buffers import integer
+from ._values import integer
 
 Encode = Callable[[memoryview, int], Optional[bytes]]
 DecodeAdd = Callable[[memoryview, memoryview], None]

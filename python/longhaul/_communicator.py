@@ -2,41 +2,19 @@
 """One rank's membership in the job, and its collectives."""
 import ctypes
 import weakref
-from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Mapping, Optional, Union
 
-from . import _abi, _config, _group, _library
+from . import _abi, _config, _group, _library, _streams
 from ._abi import Codec, DataType, Op, Result, Scope
-from ._buffers import Buffer, integer, named, view, writable
+from ._buffers import HOST, Buffer, view, writable
 from ._codec_plugin import DecodeAdd, Encode, PluginCall
 from ._errors import Error, from_result, usage
 from ._handle import Handle
 from ._request import Request
+from ._stats import Stats
+from ._values import integer, named
 
 DType = Union[str, DataType, None]
-_SANE_SITE = 1 << 16  # the library knows the real limits and names them
-
-
-@dataclass(frozen=True)
-class Stats:
-    """Counters of one communicator since its bring-up (lhStats_t; longhaul.h says more)."""
-
-    operations: int  #: completed well
-    failed_operations: int  #: ended with an error; refused calls do not count
-    payload_bytes: int  #: what this rank contributed to the WAN, before the codec
-    wan_bytes_sent: int  #: frames, acknowledgements and resent frames included
-    wan_bytes_received: int
-    resent_bytes: int
-    reconnects: int  #: streams replaced after bring-up
-    dropped_frames: int  #: of strangers, damaged, duplicate or stale
-    rtt_ns: int  #: smoothed round trip to the farthest site, in ns; 0 until measured
-    peak_memory_bytes: int  #: of the library's own buffers
-    streams: int  #: connections to other sites that are up now
-    window_bytes: int  #: the largest window granted to a peer at another site now
-    chunk_bytes: int  #: of the last call that moved data
-    link_rate: int  #: bits a second that a link carries each way; 0: not known
-    feedback_bytes: int  #: of all error-feedback states now
-    gpu_chunks: int  #: encoded and added up by kernels on the GPU
 
 
 class Communicator:
@@ -46,8 +24,8 @@ class Communicator:
     `Communicator("job.toml", site="atlanta")` from a file and the arguments. The environment wins over arguments, these over the
     file. For all ranks in one process see `loopback`.
 
-    Buffers are C-contiguous memory of one of the types of `DataType`: numpy arrays, torch tensors on the CPU, array.array,
-    bytearray, memoryview, ... Their shapes do not matter, only their number of elements does. Nothing is copied. `dtype` says what is
+    Buffers are C-contiguous memory of one of the types of `DataType`: torch tensors, numpy arrays, array.array, bytearray, memoryview,
+    cupy and numba arrays, ... Their shapes do not matter, only their number of elements does. Nothing is copied. `dtype` says what is
     in the memory where the object cannot, e.g. dtype="bf16" for 16-bit integers.
 
     Collectives are called in the same order with equal arguments on all ranks; a difference ends in `InvalidUsageError` on every
@@ -55,6 +33,13 @@ class Communicator:
     `group` they return at once and end with it. They raise TypeError or ValueError for memory that cannot be sent and
     `InvalidArgumentError`, `UnsupportedError` for arguments the library refuses (nothing was sent; the communicator stays usable), and
     other `Error`s for what happened on the way (final for the communicator).
+
+    With `device` the communicator works on that GPU: buffers are its memory, and collectives go in a stream and return at once, in a group
+    too. A call begins when its stream has come to it, and the stream goes on when it is done. What is put into the stream afterwards sees
+    the result and may overwrite or free the buffers; nothing else may, until the stream has passed the call or a `Request` has ended.
+    `stream` is a cudaStream_t as an integer, or a stream of torch, of cupy or with __cuda_stream__. Without one: torch's current stream for
+    torch tensors (and for a barrier where torch uses CUDA), the stream in which other arrays say that they were written, else CUDA's default
+    stream. A call that fails lets its stream go on, with anything in its buffers: ready() raises what happened, and so do later calls.
 
     Close it, best by `with`. close() of one that other threads use aborts their calls.
     """
@@ -70,12 +55,32 @@ class Communicator:
         sites: {"name": "host:port", ...} or "name=host:port,...". wan: {"codec": "i8", "timeout": "60s"} or "codec=i8,timeout=60s",
         keys of docs/configuration.md. oob: in-site all-gather in place of site_address: called with this rank's bytes, returns the list
         of all ranks' bytes in the order of the site's ranks; called inside this function only (with blocking=False on another thread);
-        needs site_rank and site_size. device: -1, host memory. blocking: False returns at once, then ask ready().
+        needs site_rank and site_size. device: -1, host memory, else the number of the GPU; all ranks of a site have one, or none.
+        blocking: False returns at once, then ask ready().
         """
-        library = _library.load()
         made, oob_call = _config.make(config, run_id, site, site_rank, site_size, site_address, sites, wan, oob, device, blocking)
+        library = _library.load()
+        self._join(lambda comm: library.lhCommInit(comm, ctypes.byref(made)), oob_call)
+
+    @classmethod
+    def from_nccl(cls, nccl: int, config: Any = None, *, run_id: Optional[str] = None, site: Optional[str] = None, sites: _config.Text = None,
+                  wan: _config.Text = None, device: int = -1, blocking: bool = True) -> "Communicator":
+        """As Communicator() for the ranks of an NCCL communicator that exists already: they are those of one site, and their places and GPUs
+        come from it. Called by all of them, while nothing else uses it; it stays the caller's, and Longhaul makes two of its own from it.
+
+        nccl: the ncclComm_t as an integer, e.g. cupy's or that of PyTorch's ProcessGroupNCCL. device: -1, or the same.
+        """
+        pointer = integer(nccl, "nccl", 0, 2**64 - 1)
+        made, _ = _config.make(config, run_id, site, sites=sites, wan=wan, device=device, blocking=blocking)
+        library = _library.load()
+        communicator = cls.__new__(cls)
+        communicator._join(lambda comm: library.lhCommInitNccl(comm, pointer, ctypes.byref(made)))
+        return communicator
+
+    def _join(self, init: Callable[[Any], int], oob_call: Any = None) -> None:
+        library = _library.load()
         comm = ctypes.c_void_p()
-        result = library.lhCommInit(ctypes.byref(comm), ctypes.byref(made))
+        result = init(ctypes.byref(comm))
         if result not in (Result.SUCCESS, Result.IN_PROGRESS):
             raise from_result(library, result) from (oob_call.error if oob_call else None)
         self._adopt(Handle(library, comm, oob_call))
@@ -117,6 +122,11 @@ class Communicator:
         """Ranks of this rank's site."""
         return self._ask("lhCommSiteSize")
 
+    @property
+    def device(self) -> int:
+        """The GPU it works on; -1: host memory."""
+        return self._ask("lhCommCuDevice")
+
     def _ask(self, question: str) -> int:
         answer = self._answers.get(question)
         if answer is None:
@@ -151,25 +161,25 @@ class Communicator:
 
     def all_reduce(self, send: Any, recv: Any = None, op: Union[str, Op] = "sum", *, codec: Union[str, int, Codec] = "default",
                    scope: Union[str, Scope] = "default", tag: int = 0, timeout: Optional[float] = None,
-                   error_feedback: bool = False, dtype: DType = None) -> None:
-        """recv[i] = op over all ranks of send[i]; without recv in place. Blocks. Every rank gets identical bits.
+                   error_feedback: bool = False, dtype: DType = None, stream: Any = None) -> None:
+        """recv[i] = op over all ranks of send[i]; without recv in place. Blocks (on a GPU only the stream). Every rank gets identical bits.
 
         send, recv: n elements of one type. op: sum, prod, max, min, avg. codec: default (the configuration's), none, bf16, i8, r4, f4,
         r2, lossless. scope: global, or rail (only across sites). tag: non-zero name of this bucket. timeout: seconds, None:
         wan.timeout. error_feedback: what the codec loses is added to the next call with this tag. codec and scope must be equal on all ranks.
         """
-        self._all_reduce(send, recv, op, (codec, scope, tag, timeout, error_feedback), dtype, None)
+        self._all_reduce(send, recv, op, (codec, scope, tag, timeout, error_feedback), dtype, stream, None)
 
     def all_reduce_async(self, send: Any, recv: Any = None, op: Union[str, Op] = "sum", *, codec: Union[str, int, Codec] = "default",
                          scope: Union[str, Scope] = "default", tag: int = 0, timeout: Optional[float] = None,
-                         error_feedback: bool = False, dtype: DType = None) -> Request:
+                         error_feedback: bool = False, dtype: DType = None, stream: Any = None) -> Request:
         """As all_reduce, but returns at once, in a group too; raises only what is wrong with the call itself. The buffers are in use
-        until the request's wait()."""
+        until the request's wait(). On a GPU too, where the stream waits for it as well, and wait() blocks the caller."""
         pointer = ctypes.c_void_p()
-        buffers = self._all_reduce(send, recv, op, (codec, scope, tag, timeout, error_feedback), dtype, pointer)
+        buffers = self._all_reduce(send, recv, op, (codec, scope, tag, timeout, error_feedback), dtype, stream, pointer)
         return Request(self._handle, pointer, buffers)
 
-    def _all_reduce(self, send: Any, recv: Any, op: Any, options: Any, dtype: DType, request: Optional[ctypes.c_void_p]) -> Any:
+    def _all_reduce(self, send: Any, recv: Any, op: Any, options: Any, dtype: DType, stream: Any, request: Optional[ctypes.c_void_p]) -> Any:
         if recv is None:
             source = target = writable(send, "send (in place)", dtype)
         else:
@@ -180,11 +190,12 @@ class Communicator:
         made = _config.call_options(*options)
         reference = None if made is None else ctypes.byref(made)
         place = None if request is None else ctypes.byref(request)
+        way = self._stream(stream, ("send", source), ("recv", target))
         self._issue("lhAllReduceEx", (source, target), request is not None, source.pointer, target.pointer, source.count, source.type,
-                    _op(op), reference, self._handle.comm, None, place)
+                    _op(op), reference, self._handle.comm, way, place)
         return source, target
 
-    def reduce_scatter(self, send: Any, recv: Any, op: Union[str, Op] = "sum", *, dtype: DType = None) -> None:
+    def reduce_scatter(self, send: Any, recv: Any, op: Union[str, Op] = "sum", *, dtype: DType = None, stream: Any = None) -> None:
         """Rank r receives elements [r * n, (r + 1) * n) of the reduction. Blocks.
 
         send: size * n elements; recv: n elements of the same type. In place: recv is that part of send.
@@ -192,10 +203,11 @@ class Communicator:
         source, target = view(send, "send", dtype), writable(recv, "recv", dtype)
         _same_type(source, target)
         _times(self.size, "reduce_scatter", "send", source.count, "recv", target.count)
+        way = self._stream(stream, ("send", source), ("recv", target))
         self._issue("lhReduceScatter", (source, target), False, source.pointer, target.pointer, target.count, target.type, _op(op),
-                    self._handle.comm, None)
+                    self._handle.comm, way)
 
-    def all_gather(self, send: Any, recv: Any, *, dtype: DType = None) -> None:
+    def all_gather(self, send: Any, recv: Any, *, dtype: DType = None, stream: Any = None) -> None:
         """recv = all ranks' send, in rank order. Blocks.
 
         send: n elements; recv: size * n elements of the same type. In place: send is part `rank` of recv.
@@ -203,18 +215,28 @@ class Communicator:
         source, target = view(send, "send", dtype), writable(recv, "recv", dtype)
         _same_type(source, target)
         _times(self.size, "all_gather", "recv", target.count, "send", source.count)
+        way = self._stream(stream, ("send", source), ("recv", target))
         self._issue("lhAllGather", (source, target), False, source.pointer, target.pointer, source.count, source.type,
-                    self._handle.comm, None)
+                    self._handle.comm, way)
 
-    def broadcast(self, buffer: Any, root: int = 0, *, dtype: DType = None) -> None:
+    def broadcast(self, buffer: Any, root: int = 0, *, dtype: DType = None, stream: Any = None) -> None:
         """The root's n elements to all ranks' buffers of n elements. Blocks."""
         target = writable(buffer, "buffer", dtype)
+        way = self._stream(stream, ("buffer", target))
         self._issue("lhBroadcast", target, False, target.pointer, target.pointer, target.count, target.type,
-                    integer(root, "root", -(2**31), 2**31 - 1), self._handle.comm, None)
+                    integer(root, "root", -(2**31), 2**31 - 1), self._handle.comm, way)
 
-    def barrier(self) -> None:
-        """Returns when every rank has called it. Blocks."""
-        self._issue("lhBarrier", None, False, self._handle.comm, None)
+    def barrier(self, *, stream: Any = None) -> None:
+        """Returns when every rank has called it. Blocks; with a device the stream waits, and nothing else."""
+        self._issue("lhBarrier", None, False, self._handle.comm, self._stream(stream))
+
+    def _stream(self, stream: Any, *buffers: Any) -> Optional[int]:
+        device = self._answers.get("lhCommCuDevice")
+        if device is None:
+            device = self.device
+        if device == HOST and stream is None and all(buffer.device == HOST for _, buffer in buffers):
+            return None
+        return _streams.choose(device, stream, *buffers)
 
     def _issue(self, name: str, buffers: Any, free: bool, *arguments: Any) -> None:
         """Calls a collective; in a group, it is in use until the group ends, unless it is `free` of it (has a request)."""
@@ -225,7 +247,7 @@ class Communicator:
             result = getattr(handle.functions, name)(*arguments)
             if result != Result.SUCCESS:
                 raise from_result(handle.functions, result)
-            grouped = calls.depth > 0 and not free
+            grouped = calls.depth > 0 and not free and self._answers.get("lhCommCuDevice", HOST) == HOST  # on a GPU it returns at once
         finally:
             if grouped:
                 calls.held.append((self, buffers))
@@ -320,39 +342,6 @@ class Communicator:
             return f"<longhaul.Communicator: rank {self.rank} of {self.size}, site {self.site} of {self.site_count}>"
         except Error as error:
             return f"<longhaul.Communicator: {error}>"
-
-
-class Communicators(List[Communicator]):
-    """All ranks of a loopback job, in rank order; `with` closes them all."""
-
-    def close(self) -> None:
-        for communicator in self:
-            communicator.close()
-
-    def __enter__(self) -> "Communicators":
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.close()
-
-
-def loopback(site_sizes: Sequence[int], *, config: Any = None, wan: _config.Text = None) -> Communicators:
-    """All ranks of sites of these sizes (1 to 8 sites) in this process: communicators in rank order. The WAN is in memory, shaped by
-    wan's emulate_* keys, e.g. wan={"emulate_rtt": "15ms", "emulate_rate": "1gbit"}. Of the configuration only the file and wan
-    count. Drive each rank from a thread of its own, or all from one with `group`."""
-    library = _library.load()
-    sizes = [integer(size, "a site's size", 0, _SANE_SITE) for size in site_sizes]
-    made, _ = _config.make(config, wan=wan)
-    comms = (ctypes.c_void_p * (sum(sizes) + 1))()
-    result = library.lhCommInitLoopback(comms, (ctypes.c_int * len(sizes))(*sizes), len(sizes), ctypes.byref(made))
-    if result != Result.SUCCESS:
-        raise from_result(library, result)
-    made_all = Communicators()
-    for pointer in comms[: sum(sizes)]:
-        communicator = Communicator.__new__(Communicator)
-        communicator._adopt(Handle(library, ctypes.c_void_p(pointer)))
-        made_all.append(communicator)
-    return made_all
 
 
 def _op(value: Any) -> Op:

@@ -6,8 +6,8 @@ import os
 from typing import Any, Callable, Mapping, Optional, Sequence, Tuple, Union
 
 from . import _abi
-from ._buffers import integer, named, names_of
 from ._codec_plugin import FIRST_NUMBER
+from ._values import integer, named, names_of
 
 Text = Union[str, Mapping[str, Any], None]
 AllGather = Callable[[bytes], Sequence[bytes]]

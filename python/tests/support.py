@@ -10,6 +10,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 PACKAGE = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PACKAGE))
+GPU_DOUBLE = os.environ.get("LONGHAUL_GPU_DOUBLE", "")
 for name in [name for name in os.environ if name.startswith("LONGHAUL_") and name != "LONGHAUL_LIBRARY"]:
     del os.environ[name]
 faulthandler.dump_traceback_later(280, exit=True)  # a hang is a red test

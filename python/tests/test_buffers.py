@@ -3,6 +3,7 @@
 import array
 import ctypes
 import sys
+import types
 import unittest
 
 import support  # noqa: F401  (finds the package)
@@ -88,6 +89,60 @@ class Standard(unittest.TestCase):
             view(memoryview(array.array("f", range(10)))[::2], "send")
 
 
+class Gpu:
+    """An array of cupy or numba, as far as the package looks."""
+
+    def __init__(self, **interface):
+        self.__cuda_array_interface__ = {"shape": (2, 3), "typestr": NATIVE + "f4", "data": (4096, False), "version": 3, **interface}
+
+
+NATIVE = "<" if sys.byteorder == "little" else ">"
+
+
+class CudaArrayInterface(unittest.TestCase):
+    def test_memory(self):
+        found = writable(Gpu(), "recv")
+        self.assertEqual((found.pointer, found.count, found.type, found.device, found.stream), (4096, 6, DataType.FLOAT32, None, None))
+        self.assertEqual(view(Gpu(stream=7), "send").stream, 7)
+        for typestr, kind in (("|i1", DataType.INT8), ("|u1", DataType.UINT8), (NATIVE + "i8", DataType.INT64), (NATIVE + "f2", DataType.FLOAT16)):
+            self.assertIs(view(Gpu(typestr=typestr), "send").type, kind)
+        empty = view(Gpu(shape=(0,), data=(0, False), strides=(4,)), "send")
+        self.assertEqual((empty.pointer, empty.count), (0, 0))
+        self.assertEqual(view(Gpu(shape=()), "send").count, 1)
+        two = Gpu()
+        two.device = types.SimpleNamespace(id=2)
+        self.assertEqual(view(two, "send").device, 2)
+        self.assertEqual(view(bytearray(1), "send").device, -1)
+
+    def test_dtype_says_what_is_inside(self):
+        found = view(Gpu(typestr=NATIVE + "u2"), "send", "bf16")
+        self.assertEqual((found.count, found.type, found.device), (6, DataType.BFLOAT16, None))
+        brain = Gpu(typestr=NATIVE + "V2")  # cupy with ml_dtypes
+        brain.dtype = types.SimpleNamespace(name="bfloat16")
+        self.assertEqual((view(brain, "send").type, view(brain, "send").count), (DataType.BFLOAT16, 6))
+
+    def test_order(self):
+        self.assertEqual(view(Gpu(strides=(12, 4)), "send").count, 6)
+        self.assertEqual(view(Gpu(shape=(2, 1, 3), strides=(12, 99, 4)), "send").count, 6)
+        for strides in ((4, 8), (24, 8), (-12, 4)):
+            with self.assertRaisesRegex(ValueError, "not contiguous in C order: pass a contiguous copy .cupy"):
+                view(Gpu(strides=strides), "send")
+
+    def test_what_is_refused(self):
+        with self.assertRaisesRegex(ValueError, "recv is read-only memory"):
+            writable(Gpu(data=(4096, True)), "recv")
+        with self.assertRaisesRegex(ValueError, "send is a masked array"):
+            view(Gpu(mask=Gpu()), "send")
+        with self.assertRaisesRegex(TypeError, "send is a Gpu with version 4 of __cuda_array_interface__: known are 0 to 3"):
+            view(Gpu(version=4), "send")
+        with self.assertRaisesRegex(ValueError, "stream 0 .* forbids"):
+            view(Gpu(stream=0), "send")
+        foreign = ">" if NATIVE == "<" else "<"
+        for typestr in ("|b1", NATIVE + "c8", NATIVE + "u2", foreign + "f4"):
+            with self.assertRaisesRegex(TypeError, "supported are int8.*byte order"):
+                view(Gpu(typestr=typestr), "send")
+
+
 @unittest.skipUnless(numpy, "needs numpy")
 class Numpy(unittest.TestCase):
     def test_types(self):
@@ -138,7 +193,7 @@ class Torch(unittest.TestCase):
             view(torch.zeros(1, dtype=torch.complex64).conj().imag, "send")
         with self.assertRaisesRegex(TypeError, "to_dense"):
             view(torch.zeros(3).to_sparse(), "send")
-        with self.assertRaisesRegex(TypeError, "on meta: this version takes host memory"):
+        with self.assertRaisesRegex(TypeError, "on meta: pass one on a CUDA GPU or on the CPU"):
             view(torch.zeros(3, device="meta"), "send")
 
     def test_dtype_says_what_is_inside(self):
