@@ -210,6 +210,8 @@ FUNCTIONS = {
     "lhCommFeedbackExport": [_COMM, ctypes.c_uint64, _POINTER, ctypes.POINTER(_SIZE)],
     "lhCommFeedbackImport": [_COMM, ctypes.c_uint64, _POINTER, _SIZE],
     "lhCommFeedbackReset": [_COMM, ctypes.c_uint64],
+    "lhCommGetCallCount": [_COMM, ctypes.POINTER(ctypes.c_uint64)],
+    "lhCommSetCallCount": [_COMM, ctypes.c_uint64],
     "lhRequestTest": [_POINTER, _INT_OUT],
     "lhRequestWait": [_POINTER],
     "lhGroupStart": [],

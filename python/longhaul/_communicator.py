@@ -279,10 +279,11 @@ class Communicator:
         self._handle.plugins.append(call)
         return number.value
 
-    # ---- Error feedback -------------------------------------------------------------------------------------------------
+    # ---- Checkpoints ----------------------------------------------------------------------------------------------------
 
-    def state_dict(self) -> Dict[int, bytes]:
-        """This rank's error-feedback states by tag, for a checkpoint: every rank saves its own. Does not communicate."""
+    def state_dict(self) -> Dict[str, Any]:
+        """For a checkpoint, every rank its own: "feedback", the error-feedback states by tag (bytes), and "calls", the number of calls, by
+        which r4, r2 and plug-ins rotate. Does not communicate."""
         count = ctypes.c_size_t()
         self._call("lhCommFeedbackTags", None, ctypes.byref(count))
         tags = (ctypes.c_uint64 * max(1, count.value))()
@@ -294,14 +295,21 @@ class Communicator:
             state = ctypes.create_string_buffer(max(1, size.value))
             self._call("lhCommFeedbackExport", tag, state, ctypes.byref(size))
             states[tag] = state.raw[: size.value]
-        return states
+        calls = ctypes.c_uint64()
+        self._call("lhCommGetCallCount", ctypes.byref(calls))
+        return {"calls": calls.value, "feedback": states}
 
-    def load_state_dict(self, states: Mapping[int, bytes]) -> None:
-        """Replaces all error-feedback states of this rank by those of state_dict() of the same rank of a job of the same shape. Raises
-        InvalidArgumentError for bytes that are none or damaged. Does not communicate."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continues as after state_dict() of the same rank of a job of the same shape: all error-feedback states are replaced, also by none,
+        and calls count on from there. All ranks between the same calls, behind the last one that the first run did not have: then the
+        bits are the same. Raises InvalidArgumentError for bytes that are none or damaged. Does not communicate."""
+        if unknown := set(state) - {"calls", "feedback"}:
+            raise ValueError(f"{', '.join(map(repr, sorted(map(str, unknown))))} in the state: it is what state_dict() returns")
         self._call("lhCommFeedbackReset", 0)
-        for tag, state in states.items():
-            self._call("lhCommFeedbackImport", integer(tag, "tag", 0, 2**64 - 1), bytes(state), len(state))
+        for tag, residuals in state.get("feedback", {}).items():
+            self._call("lhCommFeedbackImport", integer(tag, "tag", 0, 2**64 - 1), bytes(residuals), len(residuals))
+        if "calls" in state:
+            self._call("lhCommSetCallCount", integer(state["calls"], "calls", 0, 2**64 - 1))
 
     def reset_feedback(self, tag: int = 0) -> None:
         """Forgets this rank's error-feedback state of `tag`, of all tags with 0; for a tag that has none it does nothing. Does not

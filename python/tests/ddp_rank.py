@@ -54,9 +54,10 @@ def feedback(comm, rank):
     """Kept by bucket, and in a checkpoint. With find_unused_parameters DDP never rebuilds its buckets, so a resumed run has the same."""
     net, state = hooked(comm, model(), codec="f4", error_feedback=True)
     train(net, rank, 1)
-    tags = set(comm.state_dict())
+    tags = set(comm.state_dict()["feedback"])
     train(net, rank, 2)
-    print("rebuilt", len(tags), len(comm.state_dict()), tags & set(comm.state_dict()))
+    now = set(comm.state_dict()["feedback"])
+    print("rebuilt", len(tags), len(now), tags & now)
     comm.reset_feedback()
     options = dict(codec="f4", error_feedback=True)
     net, _ = hooked(comm, model(find_unused_parameters=True), **options)

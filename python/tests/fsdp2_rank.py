@@ -115,9 +115,9 @@ def overlapping(comm):
     print("attached again", len(run.steps(1)))
 
 
-def resumed(comm):
+def resumed(comm, codec):
     """A run that goes through and one that is stopped and resumed, by a communicator and a model that know nothing."""
-    options = dict(codec="f4", error_feedback=True)
+    options = dict(codec=codec, error_feedback=True)
     run = attached(comm, sharded(2), **options)
     run.steps(3)
     saved = {"feedback": comm.state_dict(), "model": run.net.state_dict(), "optimizer": run.optimizer.state_dict(), "data": run.data.get_state()}
@@ -130,9 +130,9 @@ def resumed(comm):
         again.optimizer.load_state_dict(saved["optimizer"])
         again.data.set_state(saved["data"])
         comm.load_state_dict(saved["feedback"] if what == "with" else {})
-        print("resumed", what, "feedback", again.steps(3) == through, all(map(torch.equal, run.full(), again.full())))
+        print(codec, "resumed", what, "feedback", again.steps(3) == through, all(map(torch.equal, run.full(), again.full())))
     comm.reset_feedback()
-    print("states", len(saved["feedback"]), len(comm.state_dict()))
+    print("states", len(saved["feedback"]["feedback"]), len(comm.state_dict()["feedback"]))
 
 
 def refused(comm):
@@ -179,7 +179,8 @@ def two_sites(comm):
     print("i8 equal", all(map(torch.equal, exact.full(), coded.full())), "near", all(abs(a - b) < 0.02 for a, b in zip(losses, lossy)))
     found.update(accumulation(comm))
     overlapping(comm)
-    resumed(comm)
+    for codec in "f4", "r2":
+        resumed(comm, codec)
     refused(comm)
     failing(comm)
     return found

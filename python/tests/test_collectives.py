@@ -264,21 +264,27 @@ class ErrorFeedback(unittest.TestCase):
             self.calls(ranks, 2)
             saved = [comm.state_dict() for comm in ranks]
             on = self.calls(ranks, 1)
-            self.assertEqual(list(saved[0]), [7])
+            self.assertEqual((saved[0]["calls"], list(saved[0]["feedback"])), (2, [7]))
             self.assertGreater(ranks[0].stats().feedback_bytes, 0)
         with longhaul.loopback([1, 1]) as ranks:
             self.calls(ranks, 2)
             for comm in ranks:
                 comm.load_state_dict({})
             self.assertNotEqual(self.calls(ranks, 1), on)
+        for before in 0, 5:  # calls that the first run did not have
+            with longhaul.loopback([1, 1]) as ranks:
+                self.calls(ranks, before)
+                for comm, state in zip(ranks, saved):
+                    comm.load_state_dict(state)
+                self.assertEqual(self.calls(ranks, 1), on)
         with longhaul.loopback([1, 1]) as ranks:
-            self.calls(ranks, 2)
-            for comm, state in zip(ranks, saved):
-                comm.load_state_dict({})
-                comm.load_state_dict(state)
-            self.assertEqual(self.calls(ranks, 1), on)
             with self.assertRaises(longhaul.InvalidArgumentError):
-                ranks[0].load_state_dict({7: b"damaged"})
+                ranks[0].load_state_dict({"feedback": {7: b"damaged"}})
+            with self.assertRaisesRegex(ValueError, "'tags' in the state"):
+                ranks[0].load_state_dict({"tags": {}})
+            ranks[0].load_state_dict({"calls": 5})
+            with self.assertRaisesRegex(longhaul.Error, "lhCommSetCallCount"):
+                support.on_all(ranks, lambda rank, comm: comm.barrier())
 
 
 if __name__ == "__main__":

@@ -19,8 +19,11 @@ twice equal True overlapped 10
 bf16 equal True overlapped 0
 RuntimeError placed (to_empty, load_state_dict(assign=True)), or with overlap=False
 attached again 1
-resumed with feedback True True
-resumed without feedback False False
+f4 resumed with feedback True True
+f4 resumed without feedback False False
+states 5 0
+r2 resumed with feedback True True
+r2 resumed without feedback False False
 states 5 0
 ReplicaMismatchError the replicas differ in layers.0.weight (equal on rank 0; equal on rank 2),
 ValueError the model has no FSDP module: call torch.distributed.fsdp.fully_shard on it
