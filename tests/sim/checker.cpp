@@ -76,9 +76,11 @@ std::vector<float> sum_encoded(const Way& way, int rail, std::vector<std::vector
     residual.resize(values.size());
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = kernels::with_residual(values[i], residual[i]);
   }
+  plan::Call numbered = call;
+  numbered.number = place.sequence;
   for (std::uint64_t index = 0; index < plan.chunk_count(); ++index) {
     const plan::Chunk chunk = plan.chunk(index);
-    const codec::Rotation rotation{engine::announcement_of(call).signature(), place.sequence, static_cast<std::uint32_t>(index)};
+    const codec::Rotation rotation{engine::announcement_of(numbered).signature(), place.sequence, static_cast<std::uint32_t>(index)};
     for (std::uint64_t begin = chunk.range.begin; begin < chunk.range.end;) {
       const std::uint64_t end = plan.piece_end(chunk, begin);
       std::vector<std::byte> blob(codec.most_bytes(end - begin));
