@@ -83,6 +83,7 @@ class Closing(unittest.TestCase):
 
     def test_close_under_a_call_of_another_thread(self):
         ranks = longhaul.loopback([1, 1])
+        self.assertEqual(ranks[0].device, -1)  # the first call would ask for it, and be a user for that moment
         results = []
 
         def blocked():
