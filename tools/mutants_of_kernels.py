@@ -43,7 +43,7 @@ PLAIN = {
         ("largest of half a block", "largest, kBlockLanes)", "largest, kBlockLanes / 2)"),
         ("Inf is carried", "largest[lane] >= kInfBits", "largest[lane] > kInfBits"),
         ("another order of bytes", "inverse))) << i % 4 * 8", "inverse))) << (3 - i % 4) * 8"),
-        ("no sign", "static_cast<signed char>(codes", "static_cast<unsigned char>(codes")],
+        ("no sign", "i8_value(static_cast<signed char>(codes[i / 4] >> i % 4 * 8)", "i8_value(static_cast<signed char>(codes[i / 4] >> i % 4 * 8 & 127)")],
     "kernels/codecs/f4/warp.h": [
         ("exponent of half", "f4_exponent(most)", "f4_exponent(most - 0x00800000u)"),
         ("the limit is carried", "most >= kF4Limit", "most > kF4Limit"),
