@@ -5,14 +5,15 @@
 #   scripts/gpu_check.sh [--write] [BUILD_DIR]     default build/gpu-check
 # --write also keeps the table in docs/results/, with GPU, driver and commit. The codecs need nvcc, cmake, Catch2, fmt, Highway and CLI11;
 # whole all-reduces need what scripts/install_deps.sh installs, and are left out, with the reason, where that is not there. Shaped runs
-# need no root. A site of several ranks needs libnccl.so.2 and as many GPUs, or NCCL 2.30 and one.
+# need no root. A site of several ranks needs libnccl.so.2 and as many GPUs, or NCCL 2.30 and one. PyTorch is that of LONGHAUL_PYTHON
+# (python3), and left out where it has none.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 write=
 build=build/gpu-check
 for argument in "$@"; do
   case $argument in
-    -h | --help) sed -n '3,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '3,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --write) write=1 ;;
     -*) echo "gpu_check: unknown option '$argument': use --write or --help" >&2; exit 1 ;;
     *) build=$argument ;;
@@ -109,6 +110,7 @@ else
     tail -20 "$logs/build" >&2
     row "building examples/gpu_training" FAILED "see above"
   fi
+  check "PyTorch: streams, FSDP2, DDP, the backend" 'gpu_torch: ' env LONGHAUL_LIBRARY="$lib" "${LONGHAUL_PYTHON:-python3}" -B python/tests/gpu_torch.py
   export NCCL_NVLS_ENABLE=0
   [ "$gpus" -ge 4 ] || export NCCL_MULTI_RANK_GPU_ENABLE=1
   check "two sites of two ranks, all codecs, NCCL" "$numbers" "$perf" --device 0 --sites 2 -g 4 --codec all "${sizes[@]}"

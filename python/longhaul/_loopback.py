@@ -31,7 +31,7 @@ def loopback(site_sizes: Sequence[int], *, config: Any = None, wan: _config.Text
     """All ranks of sites of these sizes (1 to 8 sites) in this process: communicators in rank order. The WAN is in memory, shaped by
     wan's emulate_* keys, e.g. wan={"emulate_rtt": "15ms", "emulate_rate": "1gbit"}. Of the configuration only the file, wan and device
     count. device: -1, host memory; else the GPU of rank 0, and rank r has the r-th from there, counted round the machine (ranks of one
-    site need GPUs of their own). Drive each rank from a thread of its own, or all from one with `group`."""
+    site need GPUs of their own; ranks that share one need streams of their own). Drive each rank from a thread of its own, or all from one with `group`."""
     library = _library.load()
     sizes = [integer(size, "a site's size", 0, _SANE_SITE) for size in site_sizes]
     made, _ = _config.make(config, wan=wan, device=device)

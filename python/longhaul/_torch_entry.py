@@ -20,7 +20,7 @@ def register() -> None:
     from torch.distributed import Backend
 
     if "longhaul" not in Backend.backend_list:
-        Backend.register_backend("longhaul", _create, extended_api=True, devices=["cpu"])
+        Backend.register_backend("longhaul", _create, extended_api=True, devices=["cpu", "cuda"])
 
 
 def _create(options: Any, pg_options: Any) -> Any:

@@ -4,6 +4,7 @@ import array
 import sys
 import types
 import unittest
+from unittest import mock
 
 import gpu_double
 import support  # noqa: F401  (finds the package)
@@ -155,8 +156,9 @@ class TorchStandIn(unittest.TestCase):
         self.current = {}
         cuda = types.SimpleNamespace(current_stream=lambda device: self.current[device], is_initialized=lambda: True,
                                      ExternalStream=lambda handle, device: ("external", handle, device), default_stream=lambda device: ("default", device))
-        sys.modules["torch"] = types.SimpleNamespace(cuda=cuda)
-        self.addCleanup(sys.modules.pop, "torch")
+        stand_in = mock.patch.dict(sys.modules, {"torch": types.SimpleNamespace(cuda=cuda)})
+        stand_in.start()
+        self.addCleanup(stand_in.stop)
 
     def test_the_current_stream(self):
         with job(1, 1) as it:

@@ -25,10 +25,10 @@ SAID = """\
 interleaved ProcessGroup [] True
 rail ProcessGroup [] True
 ddp True True
-['ProcessGroup longhaul', 'ProcessGroup custom']
+['ProcessGroup longhaul', 'ProcessGroup gloo']
 hsdp True
 ValueError the backend longhaul does not reduce by <torch.distributed.d
-TypeError a tensor is on meta: this version of the backend longhaul ta
+TypeError a tensor is on meta, but this group of the backend longhaul
 NotImplementedError the backend longhaul has no all-to-all and no send or receiv
 NotImplementedError the backend longhaul has no all-to-all and no send or receiv
 TypeError send (in place) has elements of torch.int16: supported are i

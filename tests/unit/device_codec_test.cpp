@@ -167,6 +167,19 @@ TEST_CASE("levels of the kernels' source", "[unit]") {
   check_levels<kernels::R2>();
 }
 
+TEST_CASE("sums of a block by the kernels' source: halves onto halves", "[unit]") {
+  Random random(44);
+  for (int run = 0; run < 100; ++run) {
+    test::HostWarp::Lanes<float> terms;
+    for (float& term : terms.of) term = static_cast<float>(random.uniform());
+    float expected[gpu::kLanes];
+    std::copy(std::begin(terms.of), std::end(terms.of), expected);
+    for (std::uint32_t half = gpu::kLanes / 2; half > 0; half /= 2)
+      for (std::uint32_t i = 0; i < half; ++i) expected[i] += expected[i + half];
+    CHECK(gpu::summed(test::HostWarp(false), terms) == expected[0]);
+  }
+}
+
 TEST_CASE("golden vectors by the kernels' source", "[unit]") {
   HostGpu gpu;
   std::ifstream file(LH_GOLDEN_DIR "/codecs.txt");

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Longhaul under PyTorch, on CPU tensors (docs/python.md): FSDP2 and DistributedDataParallel over several sites, the backend "longhaul" of
+"""Longhaul under PyTorch, on CPUs and GPUs (docs/python.md): FSDP2 and DistributedDataParallel over several sites, the backend "longhaul" of
 torch.distributed, a check that replicas are equal.
 
     longhaul.torch.attach_fsdp2(model, comm, codec="i8")          # after fully_shard, one torchrun job a site

@@ -9,6 +9,7 @@ import os
 import time
 from typing import Any, Callable, List, Sequence, Tuple
 
+import torch
 import torch.distributed as dist
 
 from .._communicator import Communicator
@@ -18,27 +19,55 @@ _TURN = "longhaul/turn"  # whose bring-up it is: the sites' addresses are listen
 
 
 def create(options: Any, pg_options: Any = None) -> Any:
-    """For register_backend: a group over the communicator that pg_options is, else over one made here; gloo where all ranks are of one site."""
+    """For register_backend: a group over the communicator that pg_options is, else over one made here, on the GPU that pg_options is (a
+    torch.device) or that torch uses. Where all ranks are of one site PyTorch's own, gloo for CPU tensors and NCCL on GPUs."""
     if isinstance(pg_options, Communicator):
         if (pg_options.rank, pg_options.size) != (options.group_rank, options.group_size):
             raise ValueError(f"the process group has this as rank {options.group_rank} of {options.group_size}, the communicator in pg_options as "
                              f"rank {pg_options.rank} of {pg_options.size}: pass rank=comm.rank, world_size=comm.size")
         return ProcessGroup(pg_options, range(pg_options.size), owned=False)
-    if pg_options is not None:
-        raise TypeError(f"pg_options of the backend longhaul is a longhaul.Communicator or None, not a {type(pg_options).__name__}")
+    device = _device(pg_options)
     site = os.environ.get("LONGHAUL_SITE", "")
     if not site:
         raise ValueError("LONGHAUL_SITE is not set: the backend longhaul needs the name of this rank's site there")
     store, rank = options.store, options.group_rank
     sites = [part.decode() for part in _exchange(store, "site", rank, range(options.group_size), site.encode())]
     if len(set(sites)) == 1:
-        return dist.ProcessGroupGloo(store, rank, options.group_size, options.timeout)
+        return _inside_a_site(options, device)
     here = [other for other, its in enumerate(sites) if its == site]
     wan = None if options.timeout == dist.default_pg_timeout else {"timeout": f"{max(1, int(options.timeout.total_seconds()))}s"}
     comm = _in_turn(store, rank, options.group_size, options.timeout,
-                    lambda: Communicator(site=site, site_rank=here.index(rank), site_size=len(here), wan=wan, oob=_gather(store, rank, here)))
+                    lambda: Communicator(site=site, site_rank=here.index(rank), site_size=len(here), wan=wan, oob=_gather(store, rank, here),
+                                         device=device))
     places = _exchange(store, "place", rank, range(options.group_size), str(comm.rank).encode())
     return ProcessGroup(comm, [int(place) for place in places], owned=True)
+
+
+def _device(pg_options: Any) -> int:
+    """-1: host memory."""
+    if isinstance(pg_options, torch.device) and pg_options.type in ("cpu", "cuda"):
+        if pg_options.type == "cpu":
+            return -1
+        return torch.cuda.current_device() if pg_options.index is None else pg_options.index
+    if pg_options is not None:
+        raise TypeError(f"pg_options of the backend longhaul is a longhaul.Communicator, a torch.device (cpu, cuda) or None, not {pg_options!r}")
+    return torch.cuda.current_device() if torch.cuda.is_initialized() else -1
+
+
+def _inside_a_site(options: Any, device: int) -> Any:
+    group, kinds = dist.ProcessGroup(options.store, options.group_rank, options.group_size), dist.ProcessGroup.BackendType
+    place = options.group_rank, options.group_size
+    gloo = dist.ProcessGroupGloo(dist.PrefixStore("gloo", options.store), *place, options.timeout)
+    gloo._set_sequence_number_for_group()
+    group._set_default_backend(kinds.GLOO if device < 0 else kinds.NCCL)
+    group._register_backend(torch.device("cpu"), kinds.GLOO, gloo)
+    if device >= 0:
+        settings = dist.ProcessGroupNCCL.Options()
+        settings._timeout = options.timeout
+        nccl = dist.ProcessGroupNCCL(dist.PrefixStore("nccl", options.store), *place, settings)
+        nccl._set_sequence_number_for_group()
+        group._register_backend(torch.device("cuda"), kinds.NCCL, nccl)
+    return group
 
 
 def _exchange(store: Any, what: str, rank: int, ranks: Sequence[int], mine: bytes) -> List[bytes]:

@@ -56,10 +56,15 @@ def ddp_hook(state: DdpState, bucket: torch.distributed.GradBucket) -> torch.fut
     """Averages a bucket of gradients over all ranks of all sites, in place. For register_comm_hook.
 
     Issues the all-reduce and returns its future at once, so backward() goes on while the bucket crosses the WAN; the library adds up inside
-    the site first. Buckets come in the same order on all ranks. Under no_sync() DDP does not call it.
+    the site first. Buckets come in the same order on all ranks. Under no_sync() DDP does not call it. On a GPU the optimizer's stream waits
+    for the buckets, and nobody else; what failed is raised by the next bucket's call, and by `Communicator.ready`.
     """
-    gradients = bucket.buffer()
-    request = state.issue(gradients, "default", state._tag(bucket))
+    gradients, tag = bucket.buffer(), state._tag(bucket)
+    if state.streams:
+        with state.streams.beside():
+            state.issue_in_stream(gradients, "default", tag)
+            return state.streams.future(gradients)
+    request = state.issue(gradients, "default", tag)
     ended: Any = torch.futures.Future()
 
     def result(_: Any) -> Any:

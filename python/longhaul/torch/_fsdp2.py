@@ -28,6 +28,9 @@ class Fsdp2State(HookState):
         self._backward = Backward(self.wait)
 
     def _reduce(self, path: str, parameters: List[torch.nn.Parameter], gradients: torch.Tensor, overlap: bool) -> None:
+        if self.streams:  # FSDP goes on in this stream, and its end of backward() lets the optimizer's wait for it
+            self.issue_in_stream(gradients, "rail", self.tags[path])
+            return
         if self._backward.has(path):  # a module that was called twice: FSDP will add to the first call's
             self._backward.finish()
         request = self.issue(gradients, "rail", self.tags[path])
@@ -46,6 +49,10 @@ def attach_fsdp2(model: torch.nn.Module, communicator: Communicator, *, codec: U
     `Communicator.all_reduce`. name: of the model, where several use one communicator. verify: raises ReplicaMismatchError unless all
     sites start with the same parameters; where they are loaded later, call `verify_replicas` then. overlap: backward() goes on while
     gradients cross the WAN, where it can (not with an accumulated .grad or a reduce_dtype of its own), and ends when all are averaged.
+
+    On a GPU the communicator has the device= of the mesh. Calls go in streams and backward() waits for none: the optimizer's stream does.
+    overlap: modules' gradients cross the WAN side by side (mesh of one dimension). What failed is raised by the next module's call, and by
+    `Communicator.ready`.
     """
     state = Fsdp2State(communicator, codec, error_feedback, timeout)
     modules = {path: module for path, module in model.named_modules() if isinstance(module, FSDPModule)}
@@ -62,7 +69,8 @@ def attach_fsdp2(model: torch.nn.Module, communicator: Communicator, *, codec: U
         verify_replicas(model, communicator)
     for path, module in modules.items():
         state.tags[path] = tag_of("fsdp2", name, path)
-        module.set_all_reduce_hook(_hook(state, path, [parameter for parameter in _own(module) if parameter.requires_grad], overlap))
+        own = [parameter for parameter in _own(module) if parameter.requires_grad]
+        module.set_all_reduce_hook(_hook(state, path, own, overlap), stream=_own_stream(state, own) if overlap else None)
     return state
 
 
@@ -70,6 +78,13 @@ def _hook(state: Fsdp2State, path: str, parameters: List[torch.nn.Parameter], ov
     def reduce(gradients: torch.Tensor) -> None:
         state._reduce(path, parameters, gradients, overlap)
     return reduce
+
+
+def _own_stream(state: Fsdp2State, parameters: List[torch.nn.Parameter]) -> Any:
+    """In FSDP's one all-reduce stream each module's call would begin when the one before is done. None: on the CPU, and with a mesh of two
+    dimensions, where FSDP allows no other."""
+    one_dimension = all(parameter.device_mesh.ndim == 1 for parameter in parameters if isinstance(parameter, DTensor))
+    return state.streams.next() if state.streams and one_dimension else None
 
 
 def _own(module: torch.nn.Module) -> Iterator[torch.nn.Parameter]:
@@ -87,9 +102,12 @@ def _check(path: str, parameter: torch.nn.Parameter, communicator: Communicator)
                              f"model too, without ignored_params")
         return
     mesh, sizes = parameter.device_mesh, list(parameter.device_mesh.shape)
-    if mesh.device_type != "cpu" or parameter.device.type not in ("cpu", "meta"):
-        raise TypeError(f"parameter {path} is on {parameter.device} with a mesh of {mesh.device_type}: this version of longhaul.torch "
-                        f"takes CPU tensors")
+    device = communicator.device
+    if mesh.device_type != ("cpu" if device < 0 else "cuda"):
+        works_on = "host memory: make it with device=" if device < 0 else f"GPU {device}: make it with device=-1 (host memory), or the mesh of cuda"
+        raise TypeError(f"the mesh of parameter {path} is of {mesh.device_type}, but the communicator works on {works_on}")
+    if parameter.device.type not in ("cpu", "meta") and parameter.device.index != device:
+        raise TypeError(f"parameter {path} is on {parameter.device}, but the communicator works on GPU {device}")
     if parameter.dtype not in _DTYPES:
         raise TypeError(f"parameter {path} is of {parameter.dtype}: supported are {', '.join(str(dtype) for dtype in _DTYPES)}")
     if len(sizes) > 2 or (len(sizes) == 2 and sizes[0] != 1) or not parameter.placements[-1].is_shard():

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """How does a hook call the communicator, and what is a bucket of gradients called?"""
 import hashlib
-from typing import Any, Optional, Union
+from typing import Any, Callable, Optional, Union
 
 from .. import _config
 from .._abi import Codec
 from .._communicator import Communicator
 from .._errors import Error
+from ._streams import Streams
 
 
 class HookState:
@@ -20,12 +21,19 @@ class HookState:
         self.error_feedback = error_feedback
         self.timeout = timeout
         self.error: Optional[Error] = None
+        self.streams = Streams(communicator) if communicator.device >= 0 else None
 
     def issue(self, gradients: Any, scope: str, tag: int) -> Any:
         """Begins to average `gradients` in place; the request."""
+        return self._average(self.communicator.all_reduce_async, gradients, scope, tag)
+
+    def issue_in_stream(self, gradients: Any, scope: str, tag: int) -> None:
+        """Averages `gradients` of a GPU in place, in torch's current stream. A failure after that is raised by the next call."""
+        self._average(self.communicator.all_reduce, gradients, scope, tag)
+
+    def _average(self, call: Callable[..., Any], gradients: Any, scope: str, tag: int) -> Any:
         try:
-            return self.communicator.all_reduce_async(gradients, op="avg", codec=self.codec, scope=scope, tag=tag, timeout=self.timeout,
-                                                      error_feedback=self.error_feedback)
+            return call(gradients, op="avg", codec=self.codec, scope=scope, tag=tag, timeout=self.timeout, error_feedback=self.error_feedback)
         except Error as error:
             self.error = self.error or error
             raise
