@@ -66,7 +66,11 @@ def why_no_limit(runs):
 
 def large_answer(label, row):
     share = f", {row.of_limit:.2f} of the physical limit" if row.of_limit is not None else ""
-    return f"{size_text(row.size)} {label}: {time_text(row.ms)}{share}"
+    return f"{size_text(row.size)} {label}: {time_text(row.ms)}{share}{flat_nccl_text(row)}"
+
+
+def flat_nccl_text(row):
+    return f"; flat NCCL {time_text(row.nccl_ms)}, {digits(row.nccl_ratio)} times that" if row.nccl_ratio else ""
 
 
 def small_answer(run, row):

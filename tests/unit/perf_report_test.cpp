@@ -114,6 +114,26 @@ TEST_CASE("a row has nccl-tests' columns, then those of the WAN", "[unit]") {
   CHECK(got == expected);
 }
 
+TEST_CASE("a baseline has columns behind those, and its wrong values count", "[unit]") {
+  Row row = example_row();
+  row.flat_nccl = {.out_of_place = {.time_us = {500, 400, 600}, .algbw = 1, .busbw = 1.5, .wrong = 3},
+                   .in_place = {},
+                   .time_ratio = 2};
+  const std::vector<std::string> got = words(row_text(row));
+  REQUIRE(got.size() == 24);
+  CHECK(std::vector(got.end() - 4, got.end()) == std::vector<std::string>{"500.0", "1.00", "1.50", "2.00"});
+  CHECK(totals({row}).wrong == totals({example_row()}).wrong + 3);
+  Options options;
+  options.flat_nccl = true;
+  const auto json = report_json(options, {}, {row, example_row()}, "");
+  CHECK(json["config"]["baseline"] == "nccl");
+  CHECK(json["results"][0]["flat_nccl"]["out_of_place"]["time"] == 500.0);
+  CHECK(json["results"][0]["flat_nccl"]["out_of_place"]["nwrong"] == 3);
+  CHECK(json["results"][0]["flat_nccl"]["in_place"]["nwrong"].is_null());
+  CHECK(json["results"][0]["flat_nccl"]["time_ratio"] == 2.0);
+  CHECK_FALSE(json["results"][1].contains("flat_nccl"));
+}
+
 TEST_CASE("what is unknown says so, and notes are comments", "[unit]") {
   Row row = example_row();
   row.out_of_place.wrong = row.in_place.wrong = std::nullopt;
@@ -137,13 +157,25 @@ TEST_CASE("header and footer", "[unit]") {
     INFO(part);
     CHECK(text.find(part) != std::string::npos);
   }
+  CHECK(text.find("flat NCCL") == std::string::npos);
+  CHECK(text.find("host memory") != std::string::npos);
+  options.flat_nccl = true;
+  run.ranks[0].device = 3;
+  const std::string with_baseline = header_text(options, run);
+  CHECK(with_baseline.find("flat NCCL, out-of-place") != std::string::npos);
+  CHECK(with_baseline.find("GPU 3\n") != std::string::npos);
   CHECK(footer_text({0, 2.5}).find("# Out of bounds values : 0 OK\n# Avg bus bandwidth    : 2.5\n") == 0);
   CHECK(footer_text({3, 2.5}).find(": 3 FAILED") != std::string::npos);
 }
 
 TEST_CASE("table lines are aligned with their header", "[unit]") {
-  const std::string header = header_text({}, {});
-  const std::string row = row_text(example_row());
+  const bool baseline = GENERATE(false, true);
+  Options options;
+  options.flat_nccl = baseline;
+  Row example = example_row();
+  if (baseline) example.flat_nccl.emplace();
+  const std::string header = header_text(options, {});
+  const std::string row = row_text(example);
   std::istringstream lines(header);
   std::size_t width = 0;
   for (std::string line; std::getline(lines, line);) {
