@@ -47,6 +47,10 @@ Json row_json(const Row& row) {
   json["peak_memory_bytes"] = row.peak_memory_bytes;
   json["time_min"] = row.out_of_place.time_us.min;
   json["time_p99"] = row.out_of_place.time_us.p99;
+  if (row.gpu) {
+    json["gpu"] = {{"reduce_scatter_ms", row.gpu->reduce_scatter_ms}, {"encode_ms", row.gpu->encode_ms},   {"decode_ms", row.gpu->decode_ms},
+                   {"all_gather_ms", row.gpu->all_gather_ms},         {"limit", row.gpu->limit},           {"limit_share", row.gpu->share}};
+  }
   if (row.flat_nccl) json["flat_nccl"] = flat_json(*row.flat_nccl);
   if (!row.notes.empty()) json["notes"] = row.notes;
   return json;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <thread>
@@ -77,6 +78,7 @@ Half Bench::half(const Case& row, bool in_place, Row* out, double* error, double
     out->out_of_place = half;
     fill_wan_columns(row, timed.wire, out);
     fill_cost_columns(timed, out);
+    out->gpu = slowest_phases(timed.gpu, half.time_us.median / 1e3, out->link_percent);
   }
   if (flat_nccl_) {
     if (!out->flat_nccl) out->flat_nccl.emplace();
@@ -126,7 +128,9 @@ Bench::Timed Bench::time_calls(const Case& row, const Problem& problem, bool in_
   team_->barrier();  // a rank is done when it has received everything; now everything has also been sent
   cpu = cpu_seconds() - cpu;
   Timed timed;
-  timed.wire = wire_between(before, stats());
+  const lhStats_t after = stats();
+  timed.wire = wire_between(before, after);
+  timed.gpu = gather_phases(phases_between(before, after, options_.iterations));
   timed.cpu_s = sum_over_processes(cpu);
   timed.times_us = across(mine);
   if (flat_nccl_) timed.baseline_us = across(baseline);
@@ -176,6 +180,13 @@ void Bench::fill_wan_columns(const Case& row, const Wire& wire, Row* out) const 
   if (!limit) return;
   out->limit_ms = *limit * 1e3;
   if (microseconds > 0) out->of_limit = *limit * 1e6 / microseconds;
+}
+
+std::vector<GpuPhases> Bench::gather_phases(const GpuPhases& mine) const {
+  std::vector<GpuPhases> all;
+  for (const auto& one : gather(*team_, std::array{mine.reduce_scatter_ms, mine.encode_ms, mine.decode_ms, mine.all_gather_ms}))
+    all.push_back({.reduce_scatter_ms = one[0], .encode_ms = one[1], .decode_ms = one[2], .all_gather_ms = one[3], .limit = {}});
+  return all;
 }
 
 // The kernel counts by process, and several ranks may be threads of one.

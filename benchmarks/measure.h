@@ -44,6 +44,7 @@ class Bench {
     Wire wire;
     double cpu_s = 0;  ///< of all processes, over all timed calls together
     Times baseline_us;  ///< where there is one
+    std::vector<GpuPhases> gpu;  ///< by rank
   };
   /// One call of the baseline, and what this process spent meanwhile.
   struct Turn {
@@ -69,6 +70,7 @@ class Bench {
   Wire wire_between(const lhStats_t& before, const lhStats_t& after) const;
   double sum_over_processes(double mine) const;
   void fill_cost_columns(const Timed& timed, Row* out) const;
+  std::vector<GpuPhases> gather_phases(const GpuPhases& mine) const;
   void fill_wan_columns(const Case& row, const Wire& wire, Row* out) const;
 
   void call(const Case& row, bool in_place);

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "benchmarks/gpu_phases.h"
 #include "benchmarks/options.h"
 #include "benchmarks/statistics.h"
 
@@ -58,6 +59,7 @@ struct Row {
   std::optional<double> cpu_s_per_gb;  ///< cpu_s for 1e9 bytes that any rank handed to the WAN
   std::uint64_t peak_memory_bytes = 0;  ///< of the library's buffers so far, largest rank
   std::optional<FlatNcclRow> flat_nccl;
+  std::optional<GpuPhases> gpu;        ///< of out-of-place calls
   std::vector<std::string> notes;      ///< what was wrong, in words
 };
 

@@ -68,6 +68,11 @@ std::string legend(const Options& options) {
       "#    wan Gb/s = wire B / time; link% = wan Gb/s of the link's rate. max err: relative to the largest "
       "|reference|.\n"
       "# busbw is size / time x 2(n-1)/n as in nccl-tests, kept for familiarity: it is not the use of the link.\n";
+  if (options.device >= 0)
+    text += options.trace_file.empty()
+                ? "# What the GPUs do in a call, and what limits it, is measured with --trace or --report.\n"
+                : "# GPU ms: how long a GPU is in each phase of an out-of-place call, where it takes longest; limit: "
+                  "the busiest of GPU streams and link.\n";
   if (options.flat_nccl)
     text +=
         "# flat NCCL: one ncclAllReduce over all ranks, called after each of Longhaul's calls; x ours: its time / "
@@ -133,6 +138,7 @@ std::string row_text(const Row& row) {
   const std::string of_limit = row.of_limit ? fmt::format("{:.3f}", *row.of_limit) : "N/A";
   text += fmt::format("  {:>12.0f}  {:>6}  {:>8}  {:>6}  {:>8}  {:>9}  {:>6}{}\n", row.wire_bytes, number(row.ratio),
                       number(row.wan_gbps), percent, error, number(row.limit_ms), of_limit, flat_text(row.flat_nccl));
+  if (row.gpu) text += "#   " + phases_text(*row.gpu) + "\n";
   for (const std::string& note : row.notes) text += "#   " + note + "\n";
   return text;
 }

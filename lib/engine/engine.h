@@ -39,6 +39,7 @@ struct EngineStats {
   std::uint64_t wan_bytes_sent = 0, wan_bytes_received = 0, resent_bytes = 0, reconnects = 0, dropped_frames = 0;
   std::uint64_t rtt_ns = 0, least_rtt_ns = 0, memory_bytes = 0, streams = 0, window_bytes = 0, chunk_bytes = 0;
   std::uint64_t gpu_chunks = 0;  ///< encoded by kernels
+  std::array<std::uint64_t, site::kGpuPhases> gpu_ns{};  ///< how long GPUs were in each phase; only where there is a trace
   bool empty_paths = false;  ///< since links_carry() no link had a queue, as far as all sessions can tell
   double delivery_rate = 0;  ///< bytes a second that the slowest link carried since links_carry(); 0: some session cannot tell
   double link_rate = 0;  ///< bytes a second of the slowest link, as the sessions know it; 0: they do not

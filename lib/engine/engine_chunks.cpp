@@ -127,11 +127,15 @@ void Engine::finish_if_done(ChunkRun* run) {
 
 void Engine::trace(const ChunkRun& run) {
   const plan::Plan& plan = *run.operation->plan;
+  const site::GpuSpans gpu = run.staged ? device_->times(*run.staged) : site::GpuSpans{};
+  for (std::size_t phase = 0; phase < gpu.size(); ++phase)
+    counters_.gpu_ns[phase] += static_cast<std::uint64_t>(std::max<TimeNs>(0, gpu[phase].end - gpu[phase].begin));
   trace_->add(Trace::Chunk{.call = run.operation->sequence,
                            .index = run.chunk.index,
                            .bytes = run.part.count() * plan.element_bytes(),
                            .lane = static_cast<std::uint32_t>((run.operation->first_chunk + run.chunk.index) % kMaxChunks),
-                           .marks = run.marks});
+                           .marks = run.marks,
+                           .gpu = gpu});
 }
 
 ChunkRun* Engine::find_chunk(const wire::Message& message) {

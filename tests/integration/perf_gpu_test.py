@@ -74,6 +74,18 @@ class PerfGpu(unittest.TestCase):
         document = self.good("--device", "0", "-g", "2", *SMALL)
         self.assertTrue(all("flat_nccl" not in row for row in document["results"]))
 
+    def test_trace_and_what_limits(self):
+        arguments = ["--device", "0", "--sites", "2", "-g", "4", *SMALL, "--codec", "none,i8"]
+        document = self.good(*arguments, "--trace", "t.json")
+        for row in document["results"]:
+            gpu = row["gpu"]
+            self.assertGreater(min(gpu["reduce_scatter_ms"], gpu["encode_ms"], gpu["all_gather_ms"]), 0)
+            self.assertIn(gpu["limit"], ("reduce-scatter + encode", "decode", "all-gather", "link", "none"))
+        events = json.loads((self.folder / "t.json").read_text(encoding="utf-8"))["traceEvents"]
+        self.assertEqual({event["pid"] for event in events if event.get("cat") == "gpu"}, {0, 1, 2, 3})
+        self.assertLessEqual({"reduce-scatter", "copy out", "all-gather"}, {event["name"] for event in events if event.get("cat") == "gpu"})
+        self.assertTrue(all("gpu" not in row for row in self.good(*arguments)["results"]))
+
     def test_baseline_needs_gpus(self):
         self.refused("-g", "2", *SMALL, "--baseline", "nccl", says="--baseline nccl needs --device", status=2)
         self.refused("-g", "2", *SMALL, "--device", "0", "--baseline", "mpi", says="--baseline", status=2)

@@ -134,6 +134,37 @@ TEST_CASE("a baseline has columns behind those, and its wrong values count", "[u
   CHECK_FALSE(json["results"][1].contains("flat_nccl"));
 }
 
+TEST_CASE("the phase that limits a call on GPUs is the busiest stream, or the link", "[unit]") {
+  lhStats_t before = LH_STATS_INITIALIZER, after = LH_STATS_INITIALIZER;
+  before.gpuEncodeNs = 1'000'000;
+  after.gpuEncodeNs = 9'000'000;
+  after.gpuReduceScatterNs = 4'000'000;
+  after.gpuDecodeNs = 2'000'000;
+  after.gpuAllGatherNs = 6'000'000;
+  const GpuPhases mine = phases_between(before, after, 2);
+  CHECK(mine.encode_ms == 4);
+  CHECK(mine.all_gather_ms == 3);
+  const GpuPhases other{.reduce_scatter_ms = 5, .encode_ms = 0.5, .decode_ms = 0, .all_gather_ms = 0, .limit = {}};
+  const auto slowest = slowest_phases({mine, other}, 10, std::nullopt);
+  REQUIRE(slowest.has_value());
+  CHECK(slowest->reduce_scatter_ms == 5);
+  CHECK(slowest->encode_ms == 4);
+  CHECK(slowest->limit == "reduce-scatter + encode");
+  CHECK(near(slowest->share, 0.6));  // of the rank where both together take longest
+  CHECK(slowest_phases({mine}, 10, 95)->limit == "link");
+  CHECK(slowest_phases({mine}, 100, 20)->limit == "none");
+  CHECK(near(slowest_phases({mine}, 100, 20)->share, 0.2));
+  CHECK_FALSE(slowest_phases({GpuPhases{}}, 10, 95).has_value());
+  Row row = example_row();
+  row.gpu = slowest;
+  CHECK(row_text(row).find("\n#   GPU ms: reduce-scatter 5.000, encode 4.000, decode 1.000, all-gather 3.000; limit: reduce-scatter + encode, busy 60 % of the "
+                           "call\n") != std::string::npos);
+  const auto json = report_json({}, {}, {row, example_row()}, "");
+  CHECK(json["results"][0]["gpu"]["encode_ms"] == 4.0);
+  CHECK(json["results"][0]["gpu"]["limit"] == "reduce-scatter + encode");
+  CHECK_FALSE(json["results"][1].contains("gpu"));
+}
+
 TEST_CASE("what is unknown says so, and notes are comments", "[unit]") {
   Row row = example_row();
   row.out_of_place.wrong = row.in_place.wrong = std::nullopt;

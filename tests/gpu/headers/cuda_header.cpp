@@ -46,7 +46,7 @@ LH_SAME_VERSION(cuPointerGetAttribute);
 
 static_assert(sizeof(CUresult) == sizeof(CuResult) && sizeof(CUdeviceptr) == sizeof(CuPointer) && sizeof(CUuuid) == sizeof(CuUuid));
 static_assert(kCudaSuccess == CUDA_SUCCESS && kCudaInvalidValue == CUDA_ERROR_INVALID_VALUE && kCudaNotReady == CUDA_ERROR_NOT_READY);
-static_assert(kStreamNonBlocking == CU_STREAM_NON_BLOCKING && kEventDisableTiming == CU_EVENT_DISABLE_TIMING);
+static_assert(kStreamNonBlocking == CU_STREAM_NON_BLOCKING && kEventDefault == CU_EVENT_DEFAULT && kEventDisableTiming == CU_EVENT_DISABLE_TIMING);
 static_assert(kHostAllocPortable == CU_MEMHOSTALLOC_PORTABLE && kHostAllocMapped == CU_MEMHOSTALLOC_DEVICEMAP);
 static_assert(kWaitGreaterOrEqual == CU_STREAM_WAIT_VALUE_GEQ && kWriteDefault == CU_STREAM_WRITE_VALUE_DEFAULT);
 static_assert(kPointerMemoryType == CU_POINTER_ATTRIBUTE_MEMORY_TYPE && kPointerIsManaged == CU_POINTER_ATTRIBUTE_IS_MANAGED);
