@@ -29,7 +29,7 @@ using GpuSpans = std::array<GpuSpan, kGpuPhases>;
 
 class GpuTimes {
  public:
-  /// Waits for `stream`, which is idle, for a moment. The GPU's context is current, here and below.
+  /// `stream` is idle. The GPU's context is current, here and below.
   static Result<std::unique_ptr<GpuTimes>> make(const std::shared_ptr<const device::Gpu>& gpu,
                                                 const device::Stream& stream, std::size_t slots);
 
