@@ -113,8 +113,10 @@ class Engine final : private LinkEvents {
   ChunkRun* find_chunk(const wire::Message& message);
   void mark(ChunkRun* run, Mark mark) {
     if (trace_) run->marks[static_cast<std::size_t>(mark)] = steady_now();
+    if (ranges_wanted_) show(run, mark);
   }
   void trace(const ChunkRun& run);
+  void show(ChunkRun* run, Mark reached);
   void trace(const Operation& operation);
   ChunkRun& run_at(std::uint64_t number) { return runs_[number % kMaxChunks]; }
 
@@ -170,6 +172,7 @@ class Engine final : private LinkEvents {
   std::unique_ptr<Links> links_;
   std::unique_ptr<site::Group> group_;
   std::unique_ptr<Trace> trace_;
+  const bool ranges_wanted_ = ranges_wanted();
   std::unique_ptr<site::NcclGroup> device_;
   std::vector<int> wan_peers_;
 

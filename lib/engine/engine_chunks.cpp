@@ -138,6 +138,30 @@ void Engine::trace(const ChunkRun& run) {
                            .gpu = gpu});
 }
 
+/// To a tool: the stage that begins with this mark. What arrives early changes nothing.
+void Engine::show(ChunkRun* run, Mark reached) {
+  const auto enter = [&](Mark mark) { run->range.enter(mark, run->chunk.index); };
+  const auto enter_exchange = [&] {
+    if (!run->wan_sent) return enter(Mark::Sent);
+    if (run->missing > 0) return enter(Mark::Arrived);
+    enter(run->chunk.to(members_.site()) ? Mark::Combined : Mark::Distributed);
+  };
+  switch (reached) {
+    case Mark::Begun:
+      return run->stage == Stage::Collect ? enter(Mark::Collected) : enter_exchange();
+    case Mark::Collected:
+    case Mark::Sent:
+      return enter_exchange();
+    case Mark::Arrived:
+      if (run->stage == Stage::Exchange && run->wan_sent) enter_exchange();
+      return;
+    case Mark::Combined:
+      return enter(Mark::Distributed);
+    case Mark::Distributed:
+      return run->range.leave();
+  }
+}
+
 ChunkRun* Engine::find_chunk(const wire::Message& message) {
   const Operation* operation = find(message.operation);
   if (!operation || message.chunk >= operation->chunks_started) return nullptr;

@@ -40,6 +40,8 @@ std::string escaped(const std::string& text) {
 
 }  // namespace
 
+const char* stage_ending_with(Mark mark) { return kStages[static_cast<std::size_t>(mark)]; }
+
 Result<std::unique_ptr<Trace>> Trace::open(const std::string& prefix, const Members& members) {
   const std::string path = fmt::format("{}.rank{}.json", prefix, members.rank);
   std::FILE* file = std::fopen(path.c_str(), "we");

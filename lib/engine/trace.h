@@ -23,6 +23,8 @@ enum class Mark : std::uint8_t { Begun, Collected, Sent, Arrived, Combined, Dist
 inline constexpr std::size_t kMarks = 6;
 /// By Mark, steady_now(); 0: the chunk has no such stage.
 using Marks = std::array<TimeNs, kMarks>;
+/// Its name.
+const char* stage_ending_with(Mark mark);
 
 class Trace {
  public:
