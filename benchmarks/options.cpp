@@ -70,8 +70,8 @@ void add_flags(CLI::App* app, Options* options, Texts* texts) {
   const std::string wan = "Sites and WAN";
   app->add_option("--device", options->device,
                   "buffers on GPUs: each rank on one of its machine, from this number on and counted round them: rank r of this process, or "
-                  "the launcher's local rank, on the r-th")
-      ->check(CLI::Range(0, 1023));
+                  "the launcher's local rank, on the r-th (default -1: host memory)")
+      ->check(CLI::Range(-1, 1023));
   app->add_option("--baseline", texts->baseline,
                   "nccl: after each call the same by one ncclAllReduce over all ranks of all sites, in columns beside it (with --device)")
       ->check(CLI::IsMember({"nccl"}));

@@ -28,6 +28,7 @@ constexpr bool looked_up(std::string_view name) {
   return false;
 }
 
+// But for cuEventElapsedTime, whose second version came with CUDA 12.8: older drivers have only the first, and newer ones both.
 #define LH_SAME_VERSION(name) static_assert(looked_up(LH_TEXT(name)), "another version of " #name)
 LH_SAME_VERSION(cuDeviceGetUuid);
 LH_SAME_VERSION(cuDevicePrimaryCtxRelease);
