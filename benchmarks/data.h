@@ -18,6 +18,7 @@ struct Problem {
   std::uint64_t iteration = 0;
   std::vector<int> site_of_rank;
   int sites = 1;
+  bool sums_in_type = false;  ///< a sum is rounded to the type after every rank, as NCCL does with 16-bit floats
   int ranks() const { return static_cast<int>(site_of_rank.size()); }
 };
 

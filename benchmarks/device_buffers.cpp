@@ -58,8 +58,10 @@ void DeviceBuffers::get(std::span<std::byte> to, const std::byte* from) {
   std::memcpy(to.data(), pinned_->get(), to.size());
 }
 
-void DeviceBuffers::finish() {
-  while (!take(stream_->idle())) std::this_thread::yield();
+bool DeviceBuffers::idle() const { return take(stream_->idle()); }
+
+void DeviceBuffers::finish() const {
+  while (!idle()) std::this_thread::yield();
 }
 
 }  // namespace longhaul::perf

@@ -18,15 +18,17 @@ class DeviceBuffers {
   DeviceBuffers(int device, std::size_t bytes);
   ~DeviceBuffers();
 
+  const device::Gpu& gpu() const { return *gpu_; }
   lhStream_t stream() const { return stream_->get(); }
+  /// Whether everything in the stream is done.
+  bool idle() const;
+  void finish() const;
   std::byte* send() const { return send_->get(); }
   std::byte* receive() const { return receive_->get(); }
   void put(std::byte* to, std::span<const std::byte> from);
   void get(std::span<std::byte> to, const std::byte* from);
 
  private:
-  void finish();
-
   std::shared_ptr<const device::Gpu> gpu_;
   std::unique_ptr<device::Stream> stream_;
   std::unique_ptr<device::Memory> send_, receive_;

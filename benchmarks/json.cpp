@@ -25,6 +25,12 @@ Json half_json(const Half& half) {
           {"time_min", half.time_us.min},  {"time_p99", half.time_us.p99}, {"digest", half.wrong ? Json(fmt::format("{:016x}", half.digest)) : Json(nullptr)}};
 }
 
+Json flat_json(const FlatNcclRow& flat) {
+  Json json{{"out_of_place", half_json(flat.out_of_place)}, {"in_place", half_json(flat.in_place)}, {"time_ratio", flat.time_ratio}};
+  for (const char* half : {"out_of_place", "in_place"}) json[half].erase("digest");  // its sums are rounded in another order
+  return json;
+}
+
 Json row_json(const Row& row) {
   Json json{{"size", row.size}, {"count", row.count}, {"type", row.type}, {"redop", row.op}, {"codec", row.codec}};
   json["out_of_place"] = half_json(row.out_of_place);
@@ -41,6 +47,11 @@ Json row_json(const Row& row) {
   json["peak_memory_bytes"] = row.peak_memory_bytes;
   json["time_min"] = row.out_of_place.time_us.min;
   json["time_p99"] = row.out_of_place.time_us.p99;
+  if (row.gpu) {
+    json["gpu"] = {{"reduce_scatter_ms", row.gpu->reduce_scatter_ms}, {"encode_ms", row.gpu->encode_ms},   {"decode_ms", row.gpu->decode_ms},
+                   {"all_gather_ms", row.gpu->all_gather_ms},         {"limit", row.gpu->limit},           {"limit_share", row.gpu->share}};
+  }
+  if (row.flat_nccl) json["flat_nccl"] = flat_json(*row.flat_nccl);
   if (!row.notes.empty()) json["notes"] = row.notes;
   return json;
 }
@@ -55,6 +66,7 @@ Json config_json(const Options& options, const RunInfo& run) {
             {"pause_s", options.pause_s},
             {"average", options.across},
             {"validation_checks", options.checks},
+            {"baseline", options.flat_nccl ? Json("nccl") : Json(nullptr)},
             {"mode", run.mode},
             {"sites", run.sites},
             {"ranks", run.ranks.size()}};
@@ -73,7 +85,8 @@ Json config_json(const Options& options, const RunInfo& run) {
                        {"site", rank.site},
                        {"site_rank", rank.site_rank},
                        {"pid", rank.pid},
-                       {"hostname", rank.host.data()}});
+                       {"hostname", rank.host.data()},
+                       {"gpu", rank.device < 0 ? Json(nullptr) : Json(rank.device)}});
   }
   json["devices"] = devices;
   return json;

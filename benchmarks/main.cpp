@@ -15,10 +15,6 @@ bool launcher_speaks_mpi() { return std::getenv("OMPI_COMM_WORLD_SIZE") || std::
 
 Outcome run(const Options& options) {
   const Mode mode = choose_mode(options, under_launcher(), has_configuration());
-  if (options.device >= 0 && mode != Mode::Loopback) {
-    print_error(-1, "--device works where all ranks are in this process: no launcher, no LONGHAUL_CONFIG, no LONGHAUL_SITES");
-    return {.exit_status = kExitUsage, .first = false, .complete = false, .ranks = {}};
-  }
   switch (mode) {
     case Mode::Loopback:
       return run_loopback(options);

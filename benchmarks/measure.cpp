@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <thread>
@@ -38,12 +39,12 @@ Bench::Bench(const Options& options, lhComm_t comm, Team* team, Progress* progre
   mine.pid = static_cast<int>(getpid());
   const std::string host = host_name();
   std::copy_n(host.begin(), std::min(host.size(), mine.host.size() - 1), mine.host.begin());
+  require(lhCommCuDevice(comm, &mine.device), comm, "lhCommCuDevice");
   ranks_ = gather(*team, mine);
   send_.resize(options.max_bytes);
   receive_.resize(options.max_bytes);
-  int device = -1;
-  require(lhCommCuDevice(comm, &device), comm, "lhCommCuDevice");
-  if (device >= 0) device_ = std::make_unique<DeviceBuffers>(device, options.max_bytes);
+  if (mine.device >= 0) device_ = std::make_unique<DeviceBuffers>(mine.device, options.max_bytes);
+  if (options.flat_nccl) flat_nccl_ = std::make_unique<FlatNccl>(*device_, team);
 }
 
 RunInfo Bench::describe(std::string mode) const {
@@ -77,6 +78,13 @@ Half Bench::half(const Case& row, bool in_place, Row* out, double* error, double
     out->out_of_place = half;
     fill_wan_columns(row, timed.wire, out);
     fill_cost_columns(timed, out);
+    out->gpu = slowest_phases(timed.gpu, half.time_us.median / 1e3, out->link_percent);
+  }
+  if (flat_nccl_) {
+    if (!out->flat_nccl) out->flat_nccl.emplace();
+    Half& flat = in_place ? out->flat_nccl->in_place : out->flat_nccl->out_of_place;
+    flat = baseline_half(row, timed, in_place, &out->notes);
+    if (!in_place && half.time_us.median > 0) out->flat_nccl->time_ratio = flat.time_us.median / half.time_us.median;
   }
   if (options_.checks == 0) return half;
   const std::vector<lhCodec_t> codecs = possible_codecs(row, timed.wire.bytes, timed.wire.resent);
@@ -91,7 +99,7 @@ Half Bench::half(const Case& row, bool in_place, Row* out, double* error, double
 Bench::Timed Bench::time_calls(const Case& row, const Problem& problem, bool in_place) {
   const std::span<std::byte> input = bytes_of(&send_, row);
   fill(problem, team_->rank(), input);
-  std::vector<double> mine;
+  std::vector<double> mine, baseline;
   lhStats_t before = stats();
   double cpu = 0;
   for (int i = -options_.warmup; i < options_.iterations; ++i) {
@@ -111,16 +119,28 @@ Bench::Timed Bench::time_calls(const Case& row, const Problem& problem, bool in_
     if (i >= 0) mine.push_back(std::chrono::duration<double, std::micro>(end - start).count());
     if (progress_)
       progress_->call_done(input.size(), i + options_.warmup + 1, options_.warmup + options_.iterations, end);
+    if (!flat_nccl_) continue;
+    const Turn turn = baseline_turn(row, input, in_place);
+    if (i < 0) continue;
+    baseline.push_back(turn.us);
+    cpu += turn.cpu_s;  // taken off by what follows
   }
   team_->barrier();  // a rank is done when it has received everything; now everything has also been sent
   cpu = cpu_seconds() - cpu;
   Timed timed;
-  timed.wire = wire_between(before, stats());
+  const lhStats_t after = stats();
+  timed.wire = wire_between(before, after);
+  timed.gpu = gather_phases(phases_between(before, after, options_.iterations));
   timed.cpu_s = sum_over_processes(cpu);
+  timed.times_us = across(mine);
+  if (flat_nccl_) timed.baseline_us = across(baseline);
+  return timed;
+}
+
+Times Bench::across(const std::vector<double>& mine) const {
   std::vector<double> all(mine.size() * static_cast<std::size_t>(team_->size()));
   team_->all_gather(mine.data(), all.data(), mine.size() * sizeof(double));
-  timed.times_us = summarise(across_ranks(all, mine.size(), static_cast<Across>(options_.across)));
-  return timed;
+  return summarise(across_ranks(all, mine.size(), static_cast<Across>(options_.across)));
 }
 
 Bench::Wire Bench::wire_between(const lhStats_t& before, const lhStats_t& after) const {
@@ -160,6 +180,13 @@ void Bench::fill_wan_columns(const Case& row, const Wire& wire, Row* out) const 
   if (!limit) return;
   out->limit_ms = *limit * 1e3;
   if (microseconds > 0) out->of_limit = *limit * 1e6 / microseconds;
+}
+
+std::vector<GpuPhases> Bench::gather_phases(const GpuPhases& mine) const {
+  std::vector<GpuPhases> all;
+  for (const auto& one : gather(*team_, std::array{mine.reduce_scatter_ms, mine.encode_ms, mine.decode_ms, mine.all_gather_ms}))
+    all.push_back({.reduce_scatter_ms = one[0], .encode_ms = one[1], .decode_ms = one[2], .all_gather_ms = one[3], .limit = {}});
+  return all;
 }
 
 // The kernel counts by process, and several ranks may be threads of one.
@@ -220,7 +247,7 @@ std::span<std::byte> Bench::bytes_of(std::vector<std::byte>* buffer, const Case&
 }
 
 Problem Bench::problem_of(const Case& row, std::uint64_t iteration) const {
-  Problem problem{.type = row.type, .op = row.op, .iteration = iteration, .site_of_rank = {}, .sites = sites_};
+  Problem problem{.type = row.type, .op = row.op, .iteration = iteration, .site_of_rank = {}, .sites = sites_, .sums_in_type = device_ != nullptr};
   for (const RankInfo& rank : ranks_) problem.site_of_rank.push_back(rank.site);
   return problem;
 }

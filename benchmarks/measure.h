@@ -14,6 +14,7 @@
 
 #include "benchmarks/data.h"
 #include "benchmarks/device_buffers.h"
+#include "benchmarks/flat_nccl.h"
 #include "benchmarks/options.h"
 #include "benchmarks/progress.h"
 #include "benchmarks/report.h"
@@ -42,6 +43,12 @@ class Bench {
     Times times_us;
     Wire wire;
     double cpu_s = 0;  ///< of all processes, over all timed calls together
+    Times baseline_us;  ///< where there is one
+    std::vector<GpuPhases> gpu;  ///< by rank
+  };
+  /// One call of the baseline, and what this process spent meanwhile.
+  struct Turn {
+    double us = 0, cpu_s = 0;
   };
   struct Checked {
     std::uint64_t wrong = 0;
@@ -55,10 +62,15 @@ class Bench {
   Checked check_once(const Case& row, const Problem& problem, bool in_place, const std::vector<lhCodec_t>& codecs,
                      std::vector<std::string>* notes);
   Half half(const Case& row, bool in_place, Row* out, double* error, double* reference);
+  Turn baseline_turn(const Case& row, std::span<const std::byte> input, bool in_place);
+  Half baseline_half(const Case& row, const Timed& timed, bool in_place, std::vector<std::string>* notes);
+  std::uint64_t check_baseline(const Case& row, bool in_place, std::vector<std::string>* notes);
+  Times across(const std::vector<double>& mine) const;
   std::uint64_t check_wire(const Case& row, const Wire& wire, bool in_place, std::vector<std::string>* notes) const;
   Wire wire_between(const lhStats_t& before, const lhStats_t& after) const;
   double sum_over_processes(double mine) const;
   void fill_cost_columns(const Timed& timed, Row* out) const;
+  std::vector<GpuPhases> gather_phases(const GpuPhases& mine) const;
   void fill_wan_columns(const Case& row, const Wire& wire, Row* out) const;
 
   void call(const Case& row, bool in_place);
@@ -76,6 +88,7 @@ class Bench {
   std::vector<RankInfo> ranks_;
   std::vector<std::byte> send_, receive_;
   std::unique_ptr<DeviceBuffers> device_;  // of a device communicator: the buffers of the calls, the two above are copies
+  std::unique_ptr<FlatNccl> flat_nccl_;    // with --baseline nccl
 };
 
 }  // namespace longhaul::perf

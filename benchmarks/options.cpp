@@ -38,7 +38,7 @@ constexpr const char* kFooter =
 // Texts as typed; turned into numbers by `finish`.
 struct Texts {
   std::string min, max, step, ops = "sum", types = "float", codecs = "none";
-  std::string wan, rtt, rate, loss, link_rtt, link_rate, pause;
+  std::string wan, rtt, rate, loss, link_rtt, link_rate, pause, baseline;
 };
 
 void add_flags(CLI::App* app, Options* options, Texts* texts) {
@@ -69,7 +69,12 @@ void add_flags(CLI::App* app, Options* options, Texts* texts) {
                   "also write what every chunk did when, all ranks in one FILE.json, for ui.perfetto.dev");
   const std::string wan = "Sites and WAN";
   app->add_option("--device", options->device,
-                  "buffers on GPUs: rank r on the r-th from this number on, counted round the machine; only where all ranks are in this process");
+                  "buffers on GPUs: each rank on one of its machine, from this number on and counted round them: rank r of this process, or "
+                  "the launcher's local rank, on the r-th (default -1: host memory)")
+      ->check(CLI::Range(-1, 1023));
+  app->add_option("--baseline", texts->baseline,
+                  "nccl: after each call the same by one ncclAllReduce over all ranks of all sites, in columns beside it (with --device)")
+      ->check(CLI::IsMember({"nccl"}));
   app->add_option("--sites", options->sites, "split the ranks into this many sites (default 2)")
       ->check(CLI::Range(1, 8))
       ->group(wan);
@@ -141,6 +146,12 @@ std::string finish_pause(const Texts& texts, Options* options) {
   return take(parse_duration(texts.pause), texts.pause, "--pause", "10s", &options->pause_s);
 }
 
+std::string finish_baseline(const Texts& texts, Options* options) {
+  options->flat_nccl = !texts.baseline.empty();
+  if (!options->flat_nccl || options->device >= 0) return "";
+  return "--baseline nccl needs --device: NCCL works on GPU memory only";
+}
+
 std::string finish_link(const Texts& texts, Options* options) {
   Link& link = options->link;
   double number = 0;
@@ -200,6 +211,7 @@ std::string finish(const Texts& texts, Options* options) {
   if (error.empty()) error = finish_files(options);
   if (error.empty()) error = finish_lists(texts, options);
   if (error.empty()) error = finish_pause(texts, options);
+  if (error.empty()) error = finish_baseline(texts, options);
   if (error.empty()) error = finish_wan(texts, options);
   const int sites = options->sites ? options->sites : 2;
   if (error.empty() && options->ranks > 0 && options->ranks < sites) {

@@ -29,6 +29,7 @@ struct Options {
   int sites = 0;  ///< 0: not given
   int ranks = 0;  ///< of all sites, loopback only; 0: two per site
   int device = -1;  ///< first GPU, one for each rank; -1: host memory
+  bool flat_nccl = false;  ///< --baseline nccl
   WanKeys wan;    ///< LONGHAUL_WAN, then --wan, then --wan-rtt, --wan-rate, --wan-loss
   Link link;      ///< what L and link% are computed from
   bool link_is_emulated = false;
@@ -73,6 +74,8 @@ Mode choose_mode(const Options& options, bool launched, bool configured);
 bool under_launcher();
 /// Rank of this process according to the launcher, 0 without one.
 int launcher_rank();
+/// Among the processes of its launch on its machine, 0 without a launcher that says it.
+int launcher_local_rank();
 bool has_configuration();
 
 }  // namespace longhaul::perf

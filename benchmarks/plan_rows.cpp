@@ -68,6 +68,11 @@ int launcher_rank() {
   return under_launcher() && rank ? std::atoi(rank) : 0;
 }
 
+int launcher_local_rank() {
+  const char* rank = first_set({"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID", "LOCAL_RANK"});
+  return under_launcher() && rank ? std::atoi(rank) : 0;
+}
+
 bool has_configuration() { return first_set({"LONGHAUL_CONFIG", "LONGHAUL_SITES"}) != nullptr; }
 
 }  // namespace longhaul::perf

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "benchmarks/gpu_phases.h"
 #include "benchmarks/options.h"
 #include "benchmarks/statistics.h"
 
@@ -18,6 +19,7 @@ namespace longhaul::perf {
 
 struct RankInfo {
   int site = 0, site_rank = 0, pid = 0;
+  int device = -1;  ///< GPU, as this rank's process counts them; -1: host memory
   std::array<char, 64> host{};  ///< zero-terminated
 };
 
@@ -36,6 +38,12 @@ struct Half {
   std::uint64_t digest = 0;            ///< of all verified results; equal data and calls give equal ones, on GPUs and on host memory
 };
 
+/// One ncclAllReduce over all ranks, made in turn with Longhaul's calls.
+struct FlatNcclRow {
+  Half out_of_place, in_place;
+  double time_ratio = 0;  ///< its time / Longhaul's, out of place
+};
+
 struct Row {
   std::uint64_t size = 0, count = 0;
   std::string type, op, codec;
@@ -50,6 +58,8 @@ struct Row {
   double cpu_s = 0;                    ///< of all processes, over all timed out-of-place calls together
   std::optional<double> cpu_s_per_gb;  ///< cpu_s for 1e9 bytes that any rank handed to the WAN
   std::uint64_t peak_memory_bytes = 0;  ///< of the library's buffers so far, largest rank
+  std::optional<FlatNcclRow> flat_nccl;
+  std::optional<GpuPhases> gpu;        ///< of out-of-place calls
   std::vector<std::string> notes;      ///< what was wrong, in words
 };
 

@@ -14,6 +14,7 @@
 #include "benchmarks/measure.h"
 #include "benchmarks/report_maker.h"
 #include "benchmarks/types.h"
+#include "device/gpu.h"
 
 namespace longhaul::perf {
 namespace {
@@ -31,7 +32,8 @@ void to_stdout(const std::string& text) {
 double total_work(const Options& options, const std::vector<Case>& rows) {
   double work = 0;
   for (const Case& row : rows) {
-    const int calls = 2 * (options.iterations + options.warmup + options.checks);
+    const int each = options.iterations + options.warmup + options.checks;
+    const int calls = 2 * each * (options.flat_nccl ? 2 : 1);
     work += calls * Progress::call_work(row.count * type_size(row.type));
   }
   return work;
@@ -135,6 +137,16 @@ RankResult run_rank_safely(const Options& options, const std::string& mode, lhCo
 void print_error(int rank, const std::string& text) {
   to_stderr(rank < 0 ? fmt::format("all_reduce_perf: {}\n", text)
                      : fmt::format("all_reduce_perf: rank {}: {}\n", rank, text));
+}
+
+int device_of(const Options& options, int local_rank) {
+  if (options.device < 0) return -1;
+  const auto count = device::Gpu::count();
+  if (!count.ok()) throw Failure("--device: " + count.status().text());
+  if (options.device >= *count)
+    throw Failure(fmt::format("--device {}: this process sees {} GPUs (CUDA_VISIBLE_DEVICES), counted from 0",
+                              options.device, *count));
+  return (options.device + local_rank) % *count;
 }
 
 const char* wan_or_null(const Options& options, std::string* storage) {

@@ -48,6 +48,9 @@ void print_error(int rank, const std::string& text);
 /// The `wan` string of lhConfig_t; null where there is nothing to say. Points into `storage`.
 const char* wan_or_null(const Options& options, std::string* storage);
 
+/// The GPU of the rank that is `local_rank` of its launch on this machine, -1 for host memory. Throws Failure.
+int device_of(const Options& options, int local_rank);
+
 Outcome run_loopback(const Options& options);
 /// This process is the rank that the configuration and the launcher say; no MPI.
 Outcome run_configured(const Options& options);

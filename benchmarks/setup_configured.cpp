@@ -8,10 +8,11 @@ namespace longhaul::perf {
 Outcome run_configured(const Options& options) {
   std::string wan;
   lhConfig_t config = LH_CONFIG_INITIALIZER;
-  config.wan = wan_or_null(options, &wan);
   lhComm_t comm = nullptr;
   RankResult result;
   try {
+    config.wan = wan_or_null(options, &wan);
+    config.device = device_of(options, launcher_local_rank());
     require(lhCommInit(&comm, &config), nullptr, "lhCommInit");
     LibraryTeam team(comm);
     result = run_rank_safely(options, "as configured", comm, team);

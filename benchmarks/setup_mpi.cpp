@@ -42,6 +42,16 @@ class MpiTeam final : public Team {
   int rank_ = 0, size_ = 0;
 };
 
+int local_rank() {
+  MPI_Comm machine = MPI_COMM_NULL;
+  int rank = 0;
+  require_mpi(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine),
+              "MPI_Comm_split_type");
+  MPI_Comm_rank(machine, &rank);
+  MPI_Comm_free(&machine);
+  return rank;
+}
+
 class Mpi {
  public:
   Mpi() {
@@ -138,6 +148,7 @@ void init_split(const Options& options, MpiTeam& team, MPI_Comm* site_comm, lhCo
   config.site = name.c_str();
   config.runId = run_id.c_str();
   config.wan = wan_or_null(options, &wan);
+  config.device = device_of(options, local_rank());
   require(lhCommInitMPI(comm, *site_comm, &config), nullptr, "lhCommInitMPI");
 }
 
@@ -184,6 +195,7 @@ Outcome run_configured_mpi(const Options& options) {
     std::string wan;
     lhConfig_t config = LH_CONFIG_INITIALIZER;
     config.wan = wan_or_null(options, &wan);
+    config.device = device_of(options, local_rank());
     require(lhCommInitMPI(comm, MPI_COMM_WORLD, &config), nullptr, "lhCommInitMPI");
   };
   const auto run = [&](MpiTeam&, lhComm_t comm) {

@@ -27,6 +27,13 @@ std::string half_text(const Half& half) {
                      number(half.busbw), wrong);
 }
 
+std::string flat_text(const std::optional<FlatNcclRow>& flat) {
+  if (!flat) return "";
+  const Half& half = flat->out_of_place;
+  return fmt::format("  {:>9}  {:>6}  {:>6}  {:>6}", number(half.time_us.median), number(half.algbw),
+                     number(half.busbw), number(flat->time_ratio));
+}
+
 std::string site_list(const RunInfo& run) {
   std::string text;
   for (int site = 0; site < run.sites; ++site) {
@@ -61,6 +68,18 @@ std::string legend(const Options& options) {
       "#    wan Gb/s = wire B / time; link% = wan Gb/s of the link's rate. max err: relative to the largest "
       "|reference|.\n"
       "# busbw is size / time x 2(n-1)/n as in nccl-tests, kept for familiarity: it is not the use of the link.\n";
+  if (options.device >= 0)
+    text += options.trace_file.empty()
+                ? "# What the GPUs do in a call, and what limits it, is measured with --trace or --report.\n"
+                : "# GPU ms: how long a GPU is in each phase of an out-of-place call, where it takes longest; limit: "
+                  "the busiest of GPU streams and link.\n";
+  if (options.flat_nccl)
+    text +=
+        "# flat NCCL: one ncclAllReduce over all ranks, called after each of Longhaul's calls; x ours: its time / "
+        "Longhaul's, above 1: Longhaul is "
+        "faster.\n"
+        "#    It has no codec, and crosses between sites by NCCL's own network: an emulated WAN (--wan-rtt, "
+        "--wan-rate) does not slow it.\n";
   return text;
 }
 
@@ -70,6 +89,8 @@ Totals totals(const std::vector<Row>& rows) {
   Totals sum;
   for (const Row& row : rows) {
     sum.wrong += row.out_of_place.wrong.value_or(0) + row.in_place.wrong.value_or(0);
+    if (row.flat_nccl)
+      sum.wrong += row.flat_nccl->out_of_place.wrong.value_or(0) + row.flat_nccl->in_place.wrong.value_or(0);
     sum.average_busbw += row.out_of_place.busbw + row.in_place.busbw;
   }
   if (!rows.empty()) sum.average_busbw /= 2 * static_cast<double>(rows.size());
@@ -88,19 +109,23 @@ std::string header_text(const Options& options, const RunInfo& run) {
   text += fmt::format("#\n# Using ranks ({})\n", run.mode);
   for (std::size_t i = 0; i < run.ranks.size(); ++i) {
     const RankInfo& rank = run.ranks[i];
-    text += fmt::format("#  Rank {:>2} Site {:>2} SiteRank {:>2} Pid {:>6} on {:>10} host memory\n", i, rank.site,
-                        rank.site_rank, rank.pid, rank.host.data());
+    text +=
+        fmt::format("#  Rank {:>2} Site {:>2} SiteRank {:>2} Pid {:>6} on {:>10} {}\n", i, rank.site, rank.site_rank,
+                    rank.pid, rank.host.data(), rank.device < 0 ? "host memory" : fmt::format("GPU {}", rank.device));
   }
   text += "#\n" + legend(options) + "#\n";
-  text += fmt::format("# {:>10}  {:>12}  {:>8}  {:>6}  {:>8}  {:^33}  {:^33}  {:^68}\n", "", "", "", "", "",
-                      "out-of-place", "in-place", "WAN, out-of-place");
+  text += fmt::format("# {:>10}  {:>12}  {:>8}  {:>6}  {:>8}  {:^33}  {:^33}  {:^68}{}\n", "", "", "", "", "",
+                      "out-of-place", "in-place", "WAN, out-of-place",
+                      options.flat_nccl ? fmt::format("  {:^33}", "flat NCCL, out-of-place") : "");
   const std::string half = fmt::format("  {:>9}  {:>6}  {:>6}  {:>6}", "time", "algbw", "busbw", "#wrong");
-  text += fmt::format("# {:>10}  {:>12}  {:>8}  {:>6}  {:>8}{}{}  {:>12}  {:>6}  {:>8}  {:>6}  {:>8}  {:>9}  {:>6}\n",
+  const std::string flat = fmt::format("  {:>9}  {:>6}  {:>6}  {:>6}", "time", "algbw", "busbw", "x ours");
+  text += fmt::format("# {:>10}  {:>12}  {:>8}  {:>6}  {:>8}{}{}  {:>12}  {:>6}  {:>8}  {:>6}  {:>8}  {:>9}  {:>6}{}\n",
                       "size", "count", "type", "redop", "codec", half, half, "wire B", "ratio", "wan Gb/s", "link%",
-                      "max err", "L", "of L");
+                      "max err", "L", "of L", options.flat_nccl ? flat : "");
   const std::string units = fmt::format("  {:>9}  {:>6}  {:>6}  {:>6}", "(us)", "(GB/s)", "(GB/s)", "");
-  text += fmt::format("# {:>10}  {:>12}  {:>8}  {:>6}  {:>8}{}{}  {:>12}  {:>6}  {:>8}  {:>6}  {:>8}  {:>9}  {:>6}\n",
-                      "(B)", "(elements)", "", "", "", units, units, "(B)", "", "", "(%)", "", "(ms)", "");
+  text += fmt::format("# {:>10}  {:>12}  {:>8}  {:>6}  {:>8}{}{}  {:>12}  {:>6}  {:>8}  {:>6}  {:>8}  {:>9}  {:>6}{}\n",
+                      "(B)", "(elements)", "", "", "", units, units, "(B)", "", "", "(%)", "", "(ms)", "",
+                      options.flat_nccl ? units : "");
   return text;
 }
 
@@ -111,8 +136,9 @@ std::string row_text(const Row& row) {
   const std::string percent = row.link_percent ? fmt::format("{:.1f}", *row.link_percent) : "N/A";
   const std::string error = row.max_error ? fmt::format("{:.1e}", *row.max_error) : "N/A";
   const std::string of_limit = row.of_limit ? fmt::format("{:.3f}", *row.of_limit) : "N/A";
-  text += fmt::format("  {:>12.0f}  {:>6}  {:>8}  {:>6}  {:>8}  {:>9}  {:>6}\n", row.wire_bytes, number(row.ratio),
-                      number(row.wan_gbps), percent, error, number(row.limit_ms), of_limit);
+  text += fmt::format("  {:>12.0f}  {:>6}  {:>8}  {:>6}  {:>8}  {:>9}  {:>6}{}\n", row.wire_bytes, number(row.ratio),
+                      number(row.wan_gbps), percent, error, number(row.limit_ms), of_limit, flat_text(row.flat_nccl));
+  if (row.gpu) text += "#   " + phases_text(*row.gpu) + "\n";
   for (const std::string& note : row.notes) text += "#   " + note + "\n";
   return text;
 }

@@ -10,11 +10,14 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <type_traits>
 #include <vector>
 
 namespace longhaul::perf {
+
+class DeviceBuffers;
 
 class Team {
  public:
@@ -24,6 +27,8 @@ class Team {
   virtual void barrier() = 0;
   /// all: size() * bytes bytes in rank order.
   virtual void all_gather(const void* mine, void* all, std::size_t bytes) = 0;
+  /// For who waits for other ranks by other means: throws where it is known that one has failed.
+  virtual void check() {}
 };
 
 template <typename T>
@@ -41,6 +46,7 @@ class ThreadHub {
   int size() const { return size_; }
   void barrier();
   void all_gather(int rank, const void* mine, void* all, std::size_t bytes);
+  void check();
   /// Wakes everybody, now and in future, with a Failure.
   void abort();
 
@@ -63,6 +69,7 @@ class ThreadTeam final : public Team {
   void all_gather(const void* mine, void* all, std::size_t bytes) override {
     hub_->all_gather(rank_, mine, all, bytes);
   }
+  void check() override { hub_->check(); }
 
  private:
   ThreadHub* hub_;
@@ -72,15 +79,24 @@ class ThreadTeam final : public Team {
 class LibraryTeam final : public Team {
  public:
   explicit LibraryTeam(lhComm_t comm);
+  ~LibraryTeam() override;
   int rank() const override { return rank_; }
   int size() const override { return size_; }
   void barrier() override;
   void all_gather(const void* mine, void* all, std::size_t bytes) override;
+  void check() override;
 
  private:
+  DeviceBuffers& buffers(std::size_t bytes);
+  void finish();
+
   lhComm_t comm_;
   int rank_ = 0;
   int size_ = 0;
+  int device_ = -1;
+  // Of a device communicator, which takes nothing from host memory: what is exchanged goes through its GPU.
+  std::unique_ptr<DeviceBuffers> buffers_;
+  std::size_t buffer_bytes_ = 0;
 };
 
 }  // namespace longhaul::perf

@@ -69,9 +69,10 @@ class FloatBlock {
     const double ranks = problem_.ranks();
     const double type_roundoff = unit_roundoff(problem_.type);
     const double arithmetic = 2 * ranks * sum_roundoff(problem_.type);
+    const double partial = problem_.sums_in_type ? 2 * ranks * type_roundoff : 0;
     // A product may be rounded to its type once a site and once at the end.
-    if (problem_.op == lhProd) return (arithmetic + (problem_.sites + 1) * type_roundoff * 1.01) * std::abs(value_[i]);
-    double total = arithmetic * magnitude_[i] + loss(i);
+    if (problem_.op == lhProd) return (arithmetic + partial + (problem_.sites + 1) * type_roundoff * 1.01) * std::abs(value_[i]);
+    double total = (arithmetic + partial) * magnitude_[i] + loss(i);
     if (problem_.op == lhAvg) total /= ranks;
     const double smallest = problem_.type == lhFloat16 ? 0x1p-25 : 0;  // half a subnormal step
     return total + type_roundoff * (std::abs(expected(i)) + total) + smallest;

@@ -31,6 +31,17 @@ if(NOT LH_WITH_CUDA STREQUAL "OFF")
   endif()
 endif()
 
+# Headers only: it finds a profiler at run time, or none.
+set(LH_HAVE_NVTX OFF)
+if(NOT LH_WITH_NVTX STREQUAL "OFF")
+  find_path(LH_NVTX_INCLUDE_DIR nvtx3/nvToolsExt.h HINTS /usr/local/cuda/include $ENV{CUDA_HOME}/include $ENV{CUDA_PATH}/include)
+  if(LH_NVTX_INCLUDE_DIR)
+    set(LH_HAVE_NVTX ON)
+  elseif(LH_WITH_NVTX STREQUAL "ON")
+    message(FATAL_ERROR "LH_WITH_NVTX=ON but nvtx3/nvToolsExt.h was not found: set LH_NVTX_INCLUDE_DIR to the folder of the CUDA toolkit's headers")
+  endif()
+endif()
+
 # Only measured against (benchmarks/peers).
 set(LH_HAVE_GLOO OFF)
 if(LH_BUILD_BENCHMARKS)

@@ -103,6 +103,17 @@ else
     check "256 MiB, $codec, 10 Gbit/s, 15 ms" "$numbers" "$perf" --device 0 --sites 2 -g 2 --codec $codec -b 256M -e 256M -n 5 --wan-rate 10gbit --wan-rtt 15ms
   done
   check "256 MiB, none, unshaped" "$numbers" "$perf" --device 0 --sites 2 -g 2 -b 256M -e 256M -n 5
+  for codec in none i8 r4; do
+    check "256 MiB, $codec, unshaped: which phase limits" 'GPU ms:' "$perf" --device 0 --sites 2 -g 2 --codec $codec -b 256M -e 256M -n 5 --trace "$logs/trace.json"
+    grep -q 'GPU ms:' "$logs/out" || row "256 MiB, $codec, unshaped: which phase limits" FAILED "no phase was measured"
+  done
+  if mpirun=$(command -v mpirun.openmpi || command -v mpirun) && ldd "$perf" | grep -q libmpi; then
+    flags=()
+    if "$mpirun" --version 2>&1 | grep -q 'Open MPI'; then flags=(--oversubscribe --bind-to none --allow-run-as-root); fi
+    check "mpirun: two sites of one process" "$numbers" "$mpirun" "${flags[@]}" -n 2 "$perf" --device 0 --sites 2 --codec none,i8 "${sizes[@]}"
+  else
+    row "mpirun: two sites of one process" skipped "no mpirun, or all_reduce_perf was built without MPI: scripts/install_deps.sh installs it"
+  fi
   lib=$(realpath "$build/longhaul/lib")
   if "$nvcc" -std=c++17 -O2 -Iinclude -o "$build/gpu_training" examples/gpu_training/main.cu -L"$lib" -llonghaul -Xlinker -rpath -Xlinker "$lib" >"$logs/build" 2>&1; then
     check "a training at two sites on one GPU" 'over the WAN' "$build/gpu_training"
@@ -114,6 +125,8 @@ else
   export NCCL_NVLS_ENABLE=0
   [ "$gpus" -ge 4 ] || export NCCL_MULTI_RANK_GPU_ENABLE=1
   check "two sites of two ranks, all codecs, NCCL" "$numbers" "$perf" --device 0 --sites 2 -g 4 --codec all "${sizes[@]}"
+  check "beside flat NCCL (last columns), 256 MiB" "$numbers" "$perf" --device 0 --sites 2 -g 4 --codec none,i8 -b 256M -e 256M -n 5 --baseline nccl
+  check "two sites of two ranks: which phase limits" 'GPU ms:' "$perf" --device 0 --sites 2 -g 4 --codec i8 -b 256M -e 256M -n 5 --trace "$logs/trace.json"
 fi
 
 report=/dev/null

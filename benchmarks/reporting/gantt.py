@@ -43,11 +43,25 @@ def draw_rows(axes, pipe, chunks, prefix):
         name = f"{prefix}-{bar.stage}-{bar.chunk}-{len(notes)}"
         notes[name] = f"chunk {bar.chunk}, {bar.stage}: {time_text(bar.length)} from {time_text(bar.begin)} on, {size_text(bar.bytes)}"
         axes.add_patch(Rectangle((bar.begin, row_of[bar.chunk] - thick / 2), bar.length, thick, facecolor=STAGE[bar.stage], linewidth=0, gid=name))
+    if len(chunks) <= CLEAR_ROWS:
+        notes.update(draw_gpu(axes, pipe, row_of, prefix))
     step = next(s for s in (1, 2, 5, 10, 20, 50, 100) if len(chunks) <= 10 * s)
     axes.yaxis.set_major_locator(FixedLocator(range(0, len(chunks), step)))
     axes.yaxis.set_major_formatter(lambda row, _: f"{chunks[int(row)]}")
     axes.set_xlabel("time since the call began (ms)")
     axes.grid(True, axis="x")
+    return notes
+
+
+def draw_gpu(axes, pipe, row_of, prefix):
+    """What the GPU did for each chunk, as a dark line along the lower edge of its row."""
+    notes = {}
+    for bar in pipe.gpu:
+        if bar.chunk not in row_of:
+            continue
+        name = f"{prefix}-gpu-{bar.chunk}-{len(notes)}"
+        notes[name] = f"chunk {bar.chunk}, {bar.stage} on the GPU: {time_text(bar.length)} from {time_text(bar.begin)} on"
+        axes.add_patch(Rectangle((bar.begin, row_of[bar.chunk] + 0.24), bar.length, 0.18, facecolor=INK, linewidth=0, gid=name))
     return notes
 
 
@@ -65,6 +79,8 @@ def draw_pipeline(axes, pipe, one_way_ms=None, limit_ms=None):
         mark_distance(axes, pipe, one_way_ms, -0.45 * room)
     shares = dict(stage_shares(pipe))
     legend = [Patch(facecolor=STAGE[stage], label=f"{stage} {percent_text(shares[stage])}") for stage in STAGES if stage in shares]
+    if pipe.gpu and len(chunks) <= CLEAR_ROWS:
+        legend.append(Patch(facecolor=INK, label="on the GPU"))
     axes.legend(handles=legend, loc="lower left", bbox_to_anchor=(0, 1.0), ncol=len(legend), frameon=False, fontsize=9, handlelength=1.1,
                 handleheight=1.0, columnspacing=1.2, handletextpad=0.5, borderaxespad=0.2)
     codec = f" {pipe.codec}" if pipe.codec else ""

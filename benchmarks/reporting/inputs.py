@@ -5,8 +5,9 @@ import re
 from collections import namedtuple
 from pathlib import Path
 
-# One size of one codec. Times in milliseconds; what was not measured or not known is None.
-Row = namedtuple("Row", "size type op codec ms min_ms p99_ms in_place_ms limit_ms of_limit ratio link_percent wrong notes")
+# One size of one codec. Times in milliseconds; what was not measured or not known is None. nccl_ratio: NCCL's time / Longhaul's.
+# gpu: what limits on GPUs, as all_reduce_perf -J has it.
+Row = namedtuple("Row", "size type op codec ms min_ms p99_ms in_place_ms limit_ms of_limit ratio link_percent wrong notes nccl_ms nccl_ratio gpu")
 # `json` is the file as it is: facts for the page. rtt_ms and bits_per_s are None where the run did not know its link.
 Run = namedtuple("Run", "path json rows sites ranks rtt_ms bits_per_s")
 
@@ -50,7 +51,11 @@ def read_row(row, where):
     out, inside = (field(row, key, where, lambda v: isinstance(v, dict)) for key in ("out_of_place", "in_place"))
     wrong = [field(half, "nwrong", where, optional=True) for half in (out, inside)]
     optional = {key: field(row, key, where, optional=True) for key in ("limit_ms", "of_limit", "ratio", "link_percent")}
-    return Row(size=field(row, "size", where), type=field(row, "type", where, text), op=field(row, "redop", where, text),
+    flat = field(row, "flat_nccl", where, lambda v: isinstance(v, dict), optional=True)
+    nccl = field(flat, "out_of_place", f"{where}: flat_nccl", lambda v: isinstance(v, dict)) if flat else None
+    return Row(gpu=field(row, "gpu", where, lambda v: isinstance(v, dict) and text(v.get("limit")) and number(v.get("limit_share")), optional=True),
+               nccl_ms=field(nccl, "time", where) / 1e3 if flat else None, nccl_ratio=field(flat, "time_ratio", where) if flat else None,
+               size=field(row, "size", where), type=field(row, "type", where, text), op=field(row, "redop", where, text),
                codec=field(row, "codec", where, text), ms=field(out, "time", where) / 1e3, min_ms=field(out, "time_min", where) / 1e3,
                p99_ms=field(out, "time_p99", where) / 1e3, in_place_ms=field(inside, "time", where) / 1e3,
                wrong=None if None in wrong else sum(wrong), notes=row.get("notes", []), **optional)
@@ -105,4 +110,4 @@ def good_event(event):
         return True
     arguments = event["args"]
     timed = number(event.get("ts")) and number(event.get("dur")) and event["dur"] >= 0 and text(event.get("name"))
-    return timed and number(arguments.get("call")) and (event.get("cat") != "chunk" or number(arguments.get("chunk")))
+    return timed and number(arguments.get("call")) and (event.get("cat") not in ("chunk", "gpu") or number(arguments.get("chunk")))

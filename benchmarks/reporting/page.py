@@ -24,6 +24,7 @@ code { font-family: "DejaVu Sans Mono", monospace; font-size: .85rem }
 @media print { body { margin: 0; max-width: none } figure { break-inside: avoid } }
 """
 HEADINGS = ("size", "codec", "type", "op", "time ms", "fastest ms", "p99 ms", "in place ms", "L ms", "L / time", "ratio", "link %", "wrong")
+NCCL_HEADINGS = ("flat NCCL ms", "NCCL / ours")
 
 
 def style():
@@ -77,12 +78,15 @@ def cell(value, form):
 
 
 def table(run):
-    head = "".join(f'<th{" class=word" if 1 <= i <= 3 else ""}>{name}</th>' for i, name in enumerate(HEADINGS))
+    with_nccl = any(row.nccl_ms is not None for row in run.rows)
+    names = HEADINGS + (NCCL_HEADINGS if with_nccl else ())
+    head = "".join(f'<th{" class=word" if 1 <= i <= 3 else ""}>{name}</th>' for i, name in enumerate(names))
     lines = []
     for row in run.rows:
         cells = [size_text(row.size), row.codec, row.type, row.op, cell(row.ms, ".3f"), cell(row.min_ms, ".3f"), cell(row.p99_ms, ".3f"),
                  cell(row.in_place_ms, ".3f"), cell(row.limit_ms, ".3f"), cell(row.of_limit, ".3f"), cell(row.ratio, ".3f"),
                  cell(row.link_percent, ".1f"), cell(row.wrong, ".0f")]
+        cells += [cell(row.nccl_ms, ".3f"), cell(row.nccl_ratio, ".2f")] if with_nccl else []
         lines.append("<tr>" + "".join(f'<td{" class=word" if 1 <= i <= 3 else ""}>{escape(text)}</td>' for i, text in enumerate(cells)) + "</tr>")
         lines += [f'<tr><td colspan="{len(cells)}" class="word bad">{escape(note)}</td></tr>' for note in row.notes]
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'

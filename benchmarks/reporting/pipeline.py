@@ -7,9 +7,11 @@ from .words import percent_text, size_text, time_text
 
 # In the order in which a chunk goes through them.
 STAGES = ("collect", "send", "exchange", "combine", "distribute")
+# What a GPU does meanwhile, and in which of its streams: one after the other in a stream, side by side in several.
+PHASES = {"reduce-scatter": 0, "encode": 0, "copy out": 0, "encode again": 1, "decode": 1, "all-gather": 2}
 
 Bar = namedtuple("Bar", "stage chunk begin length bytes")
-Pipeline = namedtuple("Pipeline", "rank site call name bytes codec length bars")
+Pipeline = namedtuple("Pipeline", "rank site call name bytes codec length bars gpu", defaults=([],))
 # begins with the call: first and last are when the first and the last contribution of another site was complete.
 Phases = namedtuple("Phases", "first last length")
 
@@ -49,14 +51,39 @@ def listed(numbers):
 def pipeline(events, rank=0, wanted=None):
     call = choose_call(events, rank, wanted)
     begin, arguments = call["ts"], call["args"]
-    bars = [Bar(event["name"], event["args"]["chunk"], (event["ts"] - begin) / 1e3, event["dur"] / 1e3, event["args"].get("bytes", 0))
-            for event in events if event["ph"] == "X" and event["pid"] == rank and event.get("cat") == "chunk"
-            and event["args"]["call"] == arguments["call"] and event["name"] in STAGES]
+
+    def bars_of(kind, names):
+        return [Bar(event["name"], event["args"]["chunk"], (event["ts"] - begin) / 1e3, event["dur"] / 1e3, event["args"].get("bytes", 0))
+                for event in events if event["ph"] == "X" and event["pid"] == rank and event.get("cat") == kind
+                and event["args"]["call"] == arguments["call"] and event["name"] in names]
+
+    bars = bars_of("chunk", STAGES)
     if not bars:
         raise BadInput(f"call {arguments['call']} of rank {rank} has none of the stages {', '.join(STAGES)}")
     bars.sort(key=lambda bar: (bar.chunk, STAGES.index(bar.stage), bar.begin))
     return Pipeline(rank, site_of(events, rank), arguments["call"], call["name"], arguments.get("bytes", 0), arguments.get("codec", ""),
-                    call["dur"] / 1e3, bars)
+                    call["dur"] / 1e3, bars, bars_of("gpu", PHASES))
+
+
+def gpu_times(pipe):
+    """[(phase, milliseconds of all chunks together)], without phases that no chunk had."""
+    lengths = [(phase, sum(bar.length for bar in pipe.gpu if bar.stage == phase)) for phase in PHASES]
+    had = {bar.stage for bar in pipe.gpu}
+    return [(phase, length) for phase, length in lengths if phase in had]
+
+
+def gpu_sentence(pipe):
+    """'' where nothing ran on a GPU."""
+    times = gpu_times(pipe)
+    if not times:
+        return ""
+    streams = {}
+    for phase, length in times:
+        streams.setdefault(PHASES[phase], []).append((phase, length))
+    busiest = max(streams.values(), key=lambda stream: sum(length for _, length in stream))
+    share = sum(length for _, length in busiest) / (pipe.length or 1)
+    phases = ", ".join(f"{phase} {time_text(length)}" for phase, length in times)
+    return f" On the GPU: {phases}; the busiest stream ({' + '.join(phase for phase, _ in busiest)}) works {percent_text(share)} of the call."
 
 
 def stage_shares(pipe):
@@ -101,4 +128,4 @@ def sentence(pipe, one_way_ms=None):
         whole += f": {time_text(parts.first)} until the first contribution was here{distance}, "
         whole += f"{time_text(parts.last - parts.first)} more until the last, " if parts.last > parts.first else ""
         whole += f"{time_text(max(0, parts.length - parts.last))} after it"
-    return f"{whole}; {limited_by(pipe, one_way_ms)}. Of the chunks' time: {shares}."
+    return f"{whole}; {limited_by(pipe, one_way_ms)}. Of the chunks' time: {shares}.{gpu_sentence(pipe)}"

@@ -66,7 +66,18 @@ def why_no_limit(runs):
 
 def large_answer(label, row):
     share = f", {row.of_limit:.2f} of the physical limit" if row.of_limit is not None else ""
-    return f"{size_text(row.size)} {label}: {time_text(row.ms)}{share}"
+    return f"{size_text(row.size)} {label}: {time_text(row.ms)}{share}{flat_nccl_text(row)}{gpu_limit_text(row)}"
+
+
+def gpu_limit_text(row):
+    if not row.gpu:
+        return ""
+    busy = percent_text(row.gpu["limit_share"])
+    return f"; no GPU stream and no link was busy half of it (most: {busy})" if row.gpu["limit"] == "none" else f"; limit: {row.gpu['limit']}, busy {busy} of it"
+
+
+def flat_nccl_text(row):
+    return f"; flat NCCL {time_text(row.nccl_ms)}, {digits(row.nccl_ratio)} times that" if row.nccl_ratio else ""
 
 
 def small_answer(run, row):

@@ -182,10 +182,14 @@ typedef struct lhStats {
                                corrected since; 0: not known (loopback) */
   uint64_t feedbackBytes;   /* of all error-feedback states now; peakMemoryBytes contains them */
   uint64_t gpuChunks;       /* encoded and added up by kernels on the GPU; 0: the CPU runs the codecs, or none was used */
+  uint64_t gpuReduceScatterNs; /* how long this rank's GPU was in each phase of its chunks, all chunks together: counted by events while */
+  uint64_t gpuEncodeNs;        /* LONGHAUL_TRACE is set, else 0. Encoding is followed by the copy to pinned memory; where the CPU runs the */
+  uint64_t gpuDecodeNs;        /* codecs that copy is all of gpuEncodeNs, and gpuDecodeNs is 0 */
+  uint64_t gpuAllGatherNs;
 } lhStats_t;
 
 #define LH_STATS_MAGIC 0x4c487374u
-#define LH_STATS_INITIALIZER { sizeof(lhStats_t), LH_STATS_MAGIC, LH_VERSION_CODE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define LH_STATS_INITIALIZER { sizeof(lhStats_t), LH_STATS_MAGIC, LH_VERSION_CODE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* ---- Library ---------------------------------------------------------------------------------------------------- */
 

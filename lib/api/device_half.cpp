@@ -111,6 +111,7 @@ Result<std::unique_ptr<site::NcclGroup>> make_device_group(const lhComm& comm, c
     if (!staging.ok()) return staging.take_status();
     parts.staging = std::move(*staging);
   }
+  parts.timed = config::variable(config::process_environment(), "LONGHAUL_TRACE").has_value();
   parts.rank = members.site_rank();
   parts.ranks = members.site_size();
   if (members.site_size() > 1) {

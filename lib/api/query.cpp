@@ -128,6 +128,12 @@ lhResult_t lhCommGetStats(lhComm_t comm, lhStats_t* stats) {
   all.feedbackBytes = comm->runner->engine().feedback().memory_bytes();
   all.linkRate = static_cast<std::uint64_t>(now.link_rate > 0 ? now.link_rate * 8 : comm->link_rate);
   all.gpuChunks = now.gpu_chunks;
+  const auto phase = [&](longhaul::site::GpuPhase which) { return now.gpu_ns[static_cast<std::size_t>(which)]; };
+  using longhaul::site::GpuPhase;
+  all.gpuReduceScatterNs = phase(GpuPhase::ReduceScatter);
+  all.gpuEncodeNs = phase(GpuPhase::Encode) + phase(GpuPhase::EncodeAgain) + phase(GpuPhase::CopyOut);
+  all.gpuDecodeNs = phase(GpuPhase::Decode);
+  all.gpuAllGatherNs = phase(GpuPhase::AllGather);
   std::memcpy(stats, &all, std::min(stats->size, sizeof all));
   return lhSuccess;
 }

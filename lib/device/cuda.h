@@ -29,7 +29,7 @@ struct CuUuid {
 };
 
 constexpr CuResult kCudaSuccess = 0, kCudaInvalidValue = 1, kCudaNotReady = 600;
-constexpr unsigned kStreamNonBlocking = 1, kEventDisableTiming = 2;
+constexpr unsigned kStreamNonBlocking = 1, kEventDefault = 0, kEventDisableTiming = 2;
 constexpr unsigned kHostAllocPortable = 1, kHostAllocMapped = 2;
 constexpr unsigned kWaitGreaterOrEqual = 0;  ///< (int32_t)(*address - value) >= 0
 constexpr unsigned kWriteDefault = 0;        ///< with a fence: what the stream did before is visible to who sees the value
@@ -64,6 +64,7 @@ constexpr CuResult kInvalidImage = 200, kNoBinary = 209, kInvalidPtx = 218, kNoC
   X(event_destroy, "cuEventDestroy_v2", (CuEvent event))                                                            \
   X(event_record, "cuEventRecord", (CuEvent event, CuStream stream))                                                \
   X(event_query, "cuEventQuery", (CuEvent event))                                                                   \
+  X(event_elapsed, "cuEventElapsedTime", (float* milliseconds, CuEvent begin, CuEvent end))                         \
   X(memory_allocate, "cuMemAlloc_v2", (CuPointer* pointer, std::size_t bytes))                                      \
   X(memory_free, "cuMemFree_v2", (CuPointer pointer))                                                               \
   X(host_allocate, "cuMemHostAlloc", (void** pointer, std::size_t bytes, unsigned flags))                           \

@@ -56,6 +56,8 @@ struct NcclConfig {
   X(group_end, "ncclGroupEnd", ())                                                                                    \
   X(reduce_scatter, "ncclReduceScatter",                                                                              \
     (const void* send, void* recv, std::size_t count, int type, int op, NcclComm comm, CuStream stream))              \
+  X(all_reduce, "ncclAllReduce",                                                                                      \
+    (const void* send, void* recv, std::size_t count, int type, int op, NcclComm comm, CuStream stream))              \
   X(all_gather, "ncclAllGather", (const void* send, void* recv, std::size_t count, int type, NcclComm comm, CuStream stream)) \
   X(reduce, "ncclReduce",                                                                                             \
     (const void* send, void* recv, std::size_t count, int type, int op, int root, NcclComm comm, CuStream stream))    \

@@ -33,9 +33,9 @@ Result<bool> Stream::idle() const {
   return true;
 }
 
-Result<Event> Event::make(std::shared_ptr<const Gpu> gpu) {
+Result<Event> Event::make(std::shared_ptr<const Gpu> gpu, bool timed) {
   CuEvent event = nullptr;
-  if (Status status = gpu->check(gpu->cuda().event_create(&event, kEventDisableTiming), "cuEventCreate"); !status.ok()) return status;
+  if (Status status = gpu->check(gpu->cuda().event_create(&event, timed ? kEventDefault : kEventDisableTiming), "cuEventCreate"); !status.ok()) return status;
   return Event(std::move(gpu), event);
 }
 
@@ -44,6 +44,12 @@ Result<bool> Event::reached() const {
   if (result == kCudaNotReady) return false;
   if (Status status = gpu_->check(result, "cuEventQuery"); !status.ok()) return status;
   return true;
+}
+
+std::optional<TimeNs> Event::since(const Event& earlier) const {
+  float milliseconds = 0;
+  if (gpu_->cuda().event_elapsed(&milliseconds, earlier.event_, event_) != kCudaSuccess) return std::nullopt;
+  return static_cast<TimeNs>(static_cast<double>(milliseconds) * 1e6);
 }
 
 Result<Memory> Memory::make(std::shared_ptr<const Gpu> gpu, std::size_t bytes) {

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <utility>
 
+#include "base/clock.h"
 #include "device/gpu.h"
 
 namespace longhaul::device {
@@ -35,10 +37,10 @@ class Stream {
   CuStream stream_;
 };
 
-/// Without time stamps.
 class Event {
  public:
-  static Result<Event> make(std::shared_ptr<const Gpu> gpu);
+  /// `timed`: with a time stamp, which costs a little more.
+  static Result<Event> make(std::shared_ptr<const Gpu> gpu, bool timed = false);
   Event(Event&& other) noexcept : gpu_(std::move(other.gpu_)), event_(std::exchange(other.event_, nullptr)) {}
   Event& operator=(Event&& other) noexcept {
     std::swap(gpu_, other.gpu_);
@@ -52,6 +54,8 @@ class Event {
   Status record(CuStream stream) { return gpu_->check(gpu_->cuda().event_record(event_, stream), "cuEventRecord"); }
   /// Whether the stream has come to where the event was recorded.
   Result<bool> reached() const;
+  /// Time from `earlier` to this one, both timed; nothing while one of them has not been reached, or where the GPU has failed.
+  std::optional<TimeNs> since(const Event& earlier) const;
 
  private:
   Event(std::shared_ptr<const Gpu> gpu, CuEvent event) : gpu_(std::move(gpu)), event_(event) {}

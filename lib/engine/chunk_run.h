@@ -11,6 +11,7 @@
 
 #include "codec/codec.h"
 #include "engine/members.h"
+#include "engine/ranges.h"
 #include "engine/request.h"
 #include "engine/trace.h"
 #include "link/session.h"
@@ -70,6 +71,7 @@ struct ChunkRun {
   int next_site = 0, next_member = 0;          // cursor of WAN sends
   bool wan_sent = false;
   Marks marks{};  // only where there is a trace
+  StageRange range;  // only where a tool listens
 };
 
 /// Pure-ish helpers over a ChunkRun; all on the engine's thread.

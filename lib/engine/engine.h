@@ -39,6 +39,7 @@ struct EngineStats {
   std::uint64_t wan_bytes_sent = 0, wan_bytes_received = 0, resent_bytes = 0, reconnects = 0, dropped_frames = 0;
   std::uint64_t rtt_ns = 0, least_rtt_ns = 0, memory_bytes = 0, streams = 0, window_bytes = 0, chunk_bytes = 0;
   std::uint64_t gpu_chunks = 0;  ///< encoded by kernels
+  std::array<std::uint64_t, site::kGpuPhases> gpu_ns{};  ///< how long GPUs were in each phase; only where there is a trace
   bool empty_paths = false;  ///< since links_carry() no link had a queue, as far as all sessions can tell
   double delivery_rate = 0;  ///< bytes a second that the slowest link carried since links_carry(); 0: some session cannot tell
   double link_rate = 0;  ///< bytes a second of the slowest link, as the sessions know it; 0: they do not
@@ -115,8 +116,10 @@ class Engine final : private LinkEvents {
   ChunkRun* find_chunk(const wire::Message& message);
   void mark(ChunkRun* run, Mark mark) {
     if (trace_) run->marks[static_cast<std::size_t>(mark)] = steady_now();
+    if (ranges_wanted_) show(run, mark);
   }
   void trace(const ChunkRun& run);
+  void show(ChunkRun* run, Mark reached);
   void trace(const Operation& operation);
   ChunkRun& run_at(std::uint64_t number) { return runs_[number % kMaxChunks]; }
 
@@ -172,6 +175,7 @@ class Engine final : private LinkEvents {
   std::unique_ptr<Links> links_;
   std::unique_ptr<site::Group> group_;
   std::unique_ptr<Trace> trace_;
+  const bool ranges_wanted_ = ranges_wanted();
   std::unique_ptr<site::NcclGroup> device_;
   std::vector<int> wan_peers_;
 

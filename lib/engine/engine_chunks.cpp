@@ -127,11 +127,39 @@ void Engine::finish_if_done(ChunkRun* run) {
 
 void Engine::trace(const ChunkRun& run) {
   const plan::Plan& plan = *run.operation->plan;
+  const site::GpuSpans gpu = run.staged ? device_->times(*run.staged) : site::GpuSpans{};
+  for (std::size_t phase = 0; phase < gpu.size(); ++phase)
+    counters_.gpu_ns[phase] += static_cast<std::uint64_t>(std::max<TimeNs>(0, gpu[phase].end - gpu[phase].begin));
   trace_->add(Trace::Chunk{.call = run.operation->sequence,
                            .index = run.chunk.index,
                            .bytes = run.part.count() * plan.element_bytes(),
                            .lane = static_cast<std::uint32_t>((run.operation->first_chunk + run.chunk.index) % kMaxChunks),
-                           .marks = run.marks});
+                           .marks = run.marks,
+                           .gpu = gpu});
+}
+
+/// To a tool: the stage that begins with this mark. What arrives early changes nothing.
+void Engine::show(ChunkRun* run, Mark reached) {
+  const auto enter = [&](Mark mark) { run->range.enter(mark, run->chunk.index); };
+  const auto enter_exchange = [&] {
+    if (!run->wan_sent) return enter(Mark::Sent);
+    if (run->missing > 0) return enter(Mark::Arrived);
+    enter(run->chunk.to(members_.site()) ? Mark::Combined : Mark::Distributed);
+  };
+  switch (reached) {
+    case Mark::Begun:
+      return run->stage == Stage::Collect ? enter(Mark::Collected) : enter_exchange();
+    case Mark::Collected:
+    case Mark::Sent:
+      return enter_exchange();
+    case Mark::Arrived:
+      if (run->stage == Stage::Exchange && run->wan_sent) enter_exchange();
+      return;
+    case Mark::Combined:
+      return enter(Mark::Distributed);
+    case Mark::Distributed:
+      return run->range.leave();
+  }
 }
 
 ChunkRun* Engine::find_chunk(const wire::Message& message) {

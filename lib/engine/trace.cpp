@@ -6,12 +6,23 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace longhaul::engine {
 namespace {
 
 /// By Mark: the stage that ends with it.
 constexpr std::array<const char*, kMarks> kStages = {"", "collect", "send", "exchange", "combine", "distribute"};
+
+/// By GpuPhase: its name, and the stream whose row it is in, behind the rows of all chunks.
+struct Phase {
+  const char* name;
+  int stream;
+};
+constexpr std::array<Phase, site::kGpuPhases> kPhases = {
+    {{"reduce-scatter", 0}, {"encode", 0}, {"copy out", 0}, {"encode again", 1}, {"decode", 1}, {"all-gather", 2}}};
+constexpr std::array<const char*, 3> kStreams = {"GPU: reduce-scatter, encode", "GPU: decode", "GPU: all-gather"};
+constexpr int kFirstStream = 1000;
 
 TimeNs wall_clock_minus_steady() {
   const auto wall = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch());
@@ -28,6 +39,8 @@ std::string escaped(const std::string& text) {
 }
 
 }  // namespace
+
+const char* stage_ending_with(Mark mark) { return kStages[static_cast<std::size_t>(mark)]; }
 
 Result<std::unique_ptr<Trace>> Trace::open(const std::string& prefix, const Members& members) {
   const std::string path = fmt::format("{}.rank{}.json", prefix, members.rank);
@@ -79,6 +92,27 @@ void Trace::write(const Chunk& chunk) {
                kStages[i], rank_, chunk.lane + 1, microseconds(begin), static_cast<double>(std::max<TimeNs>(0, end - begin)) / 1e3, chunk.call,
                chunk.index, chunk.bytes);
     begin = std::max(begin, end);
+  }
+  write_gpu(chunk);
+}
+
+void Trace::name_gpu_lanes() {
+  if (std::exchange(gpu_lanes_named_, true)) return;
+  for (std::size_t i = 0; i < kStreams.size(); ++i)
+    fmt::print(file_.get(), R"(,
+{{"ph":"M","name":"thread_name","pid":{},"tid":{},"args":{{"name":"{}"}}}})",
+               rank_, kFirstStream + static_cast<int>(i), kStreams[i]);
+}
+
+void Trace::write_gpu(const Chunk& chunk) {
+  for (std::size_t i = 0; i < kPhases.size(); ++i) {
+    const site::GpuSpan& span = chunk.gpu[i];
+    if (span.end == 0) continue;
+    name_gpu_lanes();
+    fmt::print(file_.get(), R"(,
+{{"ph":"X","cat":"gpu","name":"{}","pid":{},"tid":{},"ts":{:.3f},"dur":{:.3f},"args":{{"call":{},"chunk":{},"bytes":{}}}}})",
+               kPhases[i].name, rank_, kFirstStream + kPhases[i].stream, microseconds(span.begin), static_cast<double>(span.end - span.begin) / 1e3,
+               chunk.call, chunk.index, chunk.bytes);
   }
 }
 

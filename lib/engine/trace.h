@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "engine/members.h"
+#include "site/nccl/gpu_times.h"
 
 namespace longhaul::engine {
 
@@ -22,6 +23,8 @@ enum class Mark : std::uint8_t { Begun, Collected, Sent, Arrived, Combined, Dist
 inline constexpr std::size_t kMarks = 6;
 /// By Mark, steady_now(); 0: the chunk has no such stage.
 using Marks = std::array<TimeNs, kMarks>;
+/// Its name.
+const char* stage_ending_with(Mark mark);
 
 class Trace {
  public:
@@ -40,6 +43,7 @@ class Trace {
     std::uint64_t call = 0, index = 0, bytes = 0;
     std::uint32_t lane = 0;  ///< chunks of one lane do not overlap in time
     Marks marks{};
+    site::GpuSpans gpu{};  ///< of a chunk on device memory: what its GPU did
   };
   /// The oldest are forgotten where there are more than kMost of a kind.
   void add(const Call& call) { calls_[calls_seen_++ % kMost] = call; }
@@ -55,6 +59,8 @@ class Trace {
   void write_header();
   void write(const Call& call);
   void write(const Chunk& chunk);
+  void name_gpu_lanes();
+  void write_gpu(const Chunk& chunk);
   double microseconds(TimeNs steady) const;
 
   std::unique_ptr<std::FILE, Close> file_;
@@ -64,6 +70,7 @@ class Trace {
   std::vector<Call> calls_;
   std::vector<Chunk> chunks_;
   std::uint64_t calls_seen_ = 0, chunks_seen_ = 0;
+  bool gpu_lanes_named_ = false;
 };
 
 }  // namespace longhaul::engine

@@ -170,7 +170,7 @@ class StatsFields(_Extensible):
         for name in (
             "operations", "failedOperations", "payloadBytes", "wanBytesSent", "wanBytesReceived", "resentBytes", "reconnects",
             "droppedFrames", "rttNs", "peakMemoryBytes", "streams", "windowBytes", "chunkBytes", "linkRate", "feedbackBytes",
-            "gpuChunks")
+            "gpuChunks", "gpuReduceScatterNs", "gpuEncodeNs", "gpuDecodeNs", "gpuAllGatherNs")
     ]
 
 

@@ -23,3 +23,7 @@ class Stats:
     link_rate: int  #: bits a second that a link carries each way; 0: not known
     feedback_bytes: int  #: of all error-feedback states now
     gpu_chunks: int  #: encoded and added up by kernels on the GPU
+    gpu_reduce_scatter_ns: int  #: how long the GPU was in each phase of the chunks, all together; 0 without LONGHAUL_TRACE
+    gpu_encode_ns: int
+    gpu_decode_ns: int
+    gpu_all_gather_ns: int

@@ -114,6 +114,57 @@ TEST_CASE("a row has nccl-tests' columns, then those of the WAN", "[unit]") {
   CHECK(got == expected);
 }
 
+TEST_CASE("a baseline has columns behind those, and its wrong values count", "[unit]") {
+  Row row = example_row();
+  row.flat_nccl = {.out_of_place = {.time_us = {500, 400, 600}, .algbw = 1, .busbw = 1.5, .wrong = 3},
+                   .in_place = {},
+                   .time_ratio = 2};
+  const std::vector<std::string> got = words(row_text(row));
+  REQUIRE(got.size() == 24);
+  CHECK(std::vector(got.end() - 4, got.end()) == std::vector<std::string>{"500.0", "1.00", "1.50", "2.00"});
+  CHECK(totals({row}).wrong == totals({example_row()}).wrong + 3);
+  Options options;
+  options.flat_nccl = true;
+  const auto json = report_json(options, {}, {row, example_row()}, "");
+  CHECK(json["config"]["baseline"] == "nccl");
+  CHECK(json["results"][0]["flat_nccl"]["out_of_place"]["time"] == 500.0);
+  CHECK(json["results"][0]["flat_nccl"]["out_of_place"]["nwrong"] == 3);
+  CHECK(json["results"][0]["flat_nccl"]["in_place"]["nwrong"].is_null());
+  CHECK(json["results"][0]["flat_nccl"]["time_ratio"] == 2.0);
+  CHECK_FALSE(json["results"][1].contains("flat_nccl"));
+}
+
+TEST_CASE("the phase that limits a call on GPUs is the busiest stream, or the link", "[unit]") {
+  lhStats_t before = LH_STATS_INITIALIZER, after = LH_STATS_INITIALIZER;
+  before.gpuEncodeNs = 1'000'000;
+  after.gpuEncodeNs = 9'000'000;
+  after.gpuReduceScatterNs = 4'000'000;
+  after.gpuDecodeNs = 2'000'000;
+  after.gpuAllGatherNs = 6'000'000;
+  const GpuPhases mine = phases_between(before, after, 2);
+  CHECK(mine.encode_ms == 4);
+  CHECK(mine.all_gather_ms == 3);
+  const GpuPhases other{.reduce_scatter_ms = 5, .encode_ms = 0.5, .decode_ms = 0, .all_gather_ms = 0, .limit = {}};
+  const auto slowest = slowest_phases({mine, other}, 10, std::nullopt);
+  REQUIRE(slowest.has_value());
+  CHECK(slowest->reduce_scatter_ms == 5);
+  CHECK(slowest->encode_ms == 4);
+  CHECK(slowest->limit == "reduce-scatter + encode");
+  CHECK(near(slowest->share, 0.6));  // of the rank where both together take longest
+  CHECK(slowest_phases({mine}, 10, 95)->limit == "link");
+  CHECK(slowest_phases({mine}, 100, 20)->limit == "none");
+  CHECK(near(slowest_phases({mine}, 100, 20)->share, 0.2));
+  CHECK_FALSE(slowest_phases({GpuPhases{}}, 10, 95).has_value());
+  Row row = example_row();
+  row.gpu = slowest;
+  CHECK(row_text(row).find("\n#   GPU ms: reduce-scatter 5.000, encode 4.000, decode 1.000, all-gather 3.000; limit: reduce-scatter + encode, busy 60 % of the "
+                           "call\n") != std::string::npos);
+  const auto json = report_json({}, {}, {row, example_row()}, "");
+  CHECK(json["results"][0]["gpu"]["encode_ms"] == 4.0);
+  CHECK(json["results"][0]["gpu"]["limit"] == "reduce-scatter + encode");
+  CHECK_FALSE(json["results"][1].contains("gpu"));
+}
+
 TEST_CASE("what is unknown says so, and notes are comments", "[unit]") {
   Row row = example_row();
   row.out_of_place.wrong = row.in_place.wrong = std::nullopt;
@@ -137,13 +188,25 @@ TEST_CASE("header and footer", "[unit]") {
     INFO(part);
     CHECK(text.find(part) != std::string::npos);
   }
+  CHECK(text.find("flat NCCL") == std::string::npos);
+  CHECK(text.find("host memory") != std::string::npos);
+  options.flat_nccl = true;
+  run.ranks[0].device = 3;
+  const std::string with_baseline = header_text(options, run);
+  CHECK(with_baseline.find("flat NCCL, out-of-place") != std::string::npos);
+  CHECK(with_baseline.find("GPU 3\n") != std::string::npos);
   CHECK(footer_text({0, 2.5}).find("# Out of bounds values : 0 OK\n# Avg bus bandwidth    : 2.5\n") == 0);
   CHECK(footer_text({3, 2.5}).find(": 3 FAILED") != std::string::npos);
 }
 
 TEST_CASE("table lines are aligned with their header", "[unit]") {
-  const std::string header = header_text({}, {});
-  const std::string row = row_text(example_row());
+  const bool baseline = GENERATE(false, true);
+  Options options;
+  options.flat_nccl = baseline;
+  Row example = example_row();
+  if (baseline) example.flat_nccl.emplace();
+  const std::string header = header_text(options, {});
+  const std::string row = row_text(example);
   std::istringstream lines(header);
   std::size_t width = 0;
   for (std::string line; std::getline(lines, line);) {

@@ -206,12 +206,41 @@ TEST_CASE("report and trace must be files of their kind", "[unit]") {
   }
 }
 
+TEST_CASE("GPUs and their baseline", "[unit]") {
+  CHECK(parse({}).options.device == -1);
+  CHECK(parse({"--device", "3", "--baseline", "nccl"}).options.flat_nccl);
+  CHECK_FALSE(parse({"--device", "3"}).options.flat_nccl);
+  for (const auto& [arguments, says] : std::vector<std::pair<std::vector<const char*>, const char*>>{
+           {{"--baseline", "nccl"}, "--baseline nccl needs --device"},
+           {{"--device", "-1", "--baseline", "nccl"}, "--baseline nccl needs --device"},
+           {{"--device", "0", "--baseline", "mpi"}, "--baseline"},
+           {{"--device", "-2"}, "--device"}}) {
+    const Parsed parsed = parse(arguments);
+    CHECK_FALSE(parsed.run);
+    CHECK(parsed.exit_status == 2);
+    INFO(parsed.text);
+    CHECK(parsed.text.find(says) != std::string::npos);
+  }
+}
+
+TEST_CASE("the local rank is the launcher's", "[unit]") {
+  const Variable none[] = {{"OMPI_COMM_WORLD_SIZE", nullptr}, {"PMI_SIZE", nullptr},        {"SLURM_STEP_NUM_TASKS", nullptr},
+                           {"WORLD_SIZE", nullptr},           {"MPI_LOCALRANKID", nullptr}, {"OMPI_COMM_WORLD_LOCAL_RANK", nullptr},
+                           {"SLURM_LOCALID", nullptr}};
+  const Variable stray("LOCAL_RANK", "3");
+  CHECK(launcher_local_rank() == 0);  // no launcher: somebody else's variable
+  const Variable torchrun("WORLD_SIZE", "8");
+  CHECK(launcher_local_rank() == 3);
+  const Variable slurm("SLURM_LOCALID", "2");
+  CHECK(launcher_local_rank() == 2);
+}
+
 TEST_CASE("help is a success and names every flag", "[unit]") {
   const Parsed parsed = parse({"-h"});
   CHECK_FALSE(parsed.run);
   CHECK(parsed.exit_status == 0);
   for (const char* flag : {"-b,", "-e,", "-i,", "-f,", "-n,", "-w,", "-c,", "-o,", "-d,", "-g,", "-J,", "--codec",
-                           "--sites", "--wan-rtt", "--wan-rate", "--wan-loss", "--wan ", "--report", "--trace", "Exit status"}) {
+                           "--sites", "--wan-rtt", "--wan-rate", "--wan-loss", "--wan ", "--report", "--trace", "--device", "--baseline", "Exit status"}) {
     INFO(flag);
     CHECK(parsed.text.find(flag) != std::string::npos);
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // all_reduce_perf: input data, reference, bounds of the codecs, digests.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -43,6 +44,13 @@ T at(const Bytes& bytes, std::uint64_t i) {
 template <typename T>
 void put(Bytes* bytes, std::uint64_t i, T value) {
   std::memcpy(bytes->data() + i * sizeof(T), &value, sizeof(T));
+}
+
+// bf16, to nearest even
+float to_float(std::uint16_t bits) { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+std::uint16_t from_float(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  return static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 // fp32 sum site by site, `damage` applied to every site sum.
@@ -143,6 +151,22 @@ TEST_CASE("an exact fp32 sum passes, one bad element does not", "[unit]") {
   put(&result, 1500, std::numeric_limits<float>::quiet_NaN());
   CHECK(verify_all(problem, result).wrong == 1);
   CHECK(std::isinf(verify_all(problem, result).max_error));
+}
+
+TEST_CASE("sums that are rounded to their type after every rank pass where they may be, and only there", "[unit]") {
+  Problem problem = problem_of(lhBfloat16, lhSum);
+  const std::vector<Bytes> all = inputs(problem);
+  Bytes result(kCount * 2);
+  for (std::uint64_t i = 0; i < kCount; ++i) {
+    float sum = 0;
+    for (const Bytes& one : all) sum = to_float(from_float(sum + to_float(at<std::uint16_t>(one, i))));
+    put(&result, i, from_float(sum));
+  }
+  CHECK(verify(problem, result, 0, kCount, {lhCodecNone}).wrong > 0);
+  problem.sums_in_type = true;
+  CHECK(verify(problem, result, 0, kCount, {lhCodecNone}).wrong == 0);
+  put(&result, 7, from_float(to_float(at<std::uint16_t>(result, 7)) + 0.5F));
+  CHECK(verify(problem, result, 0, kCount, {lhCodecNone}).wrong == 1);
 }
 
 TEST_CASE("a missing rank is out of bounds nearly everywhere", "[unit]") {

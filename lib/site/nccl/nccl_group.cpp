@@ -43,6 +43,11 @@ Result<std::unique_ptr<NcclGroup>> NcclGroup::make(const std::shared_ptr<const d
   };
   std::unique_ptr<NcclGroup> group =
       std::make_unique<Made>(gpu, std::move(parts), std::move(*collecting), std::move(*distributing), std::move(*coding));
+  if (group->parts_.timed) {
+    auto times = GpuTimes::make(gpu, group->coding_, group->parts_.staging->slots().size());
+    if (!times.ok()) return times.take_status();
+    group->times_ = std::move(*times);
+  }
   if (!group->has_codecs()) return group;
   const Control& zero = *group->parts_.staging->slots()[0].control;
   if (Status status = group->parts_.codecs->rehearse(&zero.refused, group->coding_.get()); !status.ok()) return status;
@@ -55,6 +60,7 @@ NcclGroup::~NcclGroup() {
   const device::Current current(*gpu_);
   parts_.collecting.reset();
   parts_.distributing.reset();
+  times_.reset();
   const device::Stream a(std::move(collecting_)), b(std::move(distributing_)), c(std::move(coding_));
   parts_.codecs.reset();
   parts_.staging.reset();
@@ -136,6 +142,7 @@ bool NcclGroup::advance(Issue* issue) {
   NcclComm* distributing = parts_.distributing.get();
   switch (issue->step) {
     case Step::Collect:
+      if (issue->task.contributes && collecting) begin(*issue->slot, GpuPhase::ReduceScatter, collecting_);
       if (issue->task.contributes && !collect(issue->task, collecting, collecting_, issue->slot->on_device, &trouble_)) return false;
       issue->step = Step::Stage;
       return true;
@@ -151,7 +158,8 @@ bool NcclGroup::advance(Issue* issue) {
     case Step::Finish:
       if (distributing && distributing->busy()) return false;
       if (!take_trouble()) return false;
-      trouble_ = distributing_.write(issue->slot->distributed, issue->slot->turn);
+      end(*issue->slot, GpuPhase::AllGather, distributing_);
+      if (trouble_.ok()) trouble_ = distributing_.write(issue->slot->distributed, issue->slot->turn);
       issue->slot->issued = true;
       ++first_issue_;
       return trouble_.ok();
@@ -162,16 +170,22 @@ bool NcclGroup::advance(Issue* issue) {
 bool NcclGroup::stage(const Issue& issue) {
   if (!issue.task.contributes) return true;
   const std::size_t bytes = issue.task.bytes(issue.task.part().count());
+  const GpuPhase phase = issue.slot->by_gpu ? GpuPhase::Encode : GpuPhase::CopyOut;
+  end(*issue.slot, GpuPhase::ReduceScatter, collecting_);
+  begin(*issue.slot, phase, collecting_);
+  if (!trouble_.ok()) return false;
   if (issue.slot->by_gpu)
     trouble_ = issue.slot->encoding.issue(*parts_.codecs, collecting_);
   else
     trouble_ = collecting_.copy(issue.slot->in, issue.slot->collected_at, bytes);
+  end(*issue.slot, phase, collecting_);
   if (trouble_.ok()) trouble_ = collecting_.write(issue.slot->collected, issue.slot->turn);
   return trouble_.ok();
 }
 
 bool NcclGroup::deliver(const Issue& issue) {
   trouble_ = distributing_.wait(issue.slot->finished, issue.slot->turn);
+  begin(*issue.slot, GpuPhase::AllGather, distributing_);
   const std::size_t bytes = issue.task.bytes(issue.task.part().count());
   if (trouble_.ok() && !issue.slot->by_gpu) trouble_ = distributing_.copy(issue.slot->delivered_at, issue.slot->out, bytes);
   return trouble_.ok() && distribute(issue.task, parts_.distributing.get(), distributing_, issue.slot->on_device, &trouble_);
@@ -181,8 +195,26 @@ void NcclGroup::code(Slot* slot, const Coding& coding) {
   ++slot->coding_turn;
   if (!trouble_.ok()) return;
   const device::Current current(*gpu_);
-  if (trouble_ = current.status(); trouble_.ok()) trouble_ = coding.issue(*parts_.codecs, coding_);
+  const GpuPhase phase = &coding == &slot->encoding ? GpuPhase::EncodeAgain : GpuPhase::Decode;
+  if (trouble_ = current.status(); !trouble_.ok()) return;
+  begin(*slot, phase, coding_);
+  if (trouble_.ok()) trouble_ = coding.issue(*parts_.codecs, coding_);
+  end(*slot, phase, coding_);
   if (trouble_.ok()) trouble_ = coding_.write(slot->coded, slot->coding_turn);
+}
+
+void NcclGroup::begin(const Slot& slot, GpuPhase phase, const device::Stream& stream) {
+  if (times_ && trouble_.ok()) trouble_ = times_->begin(number_of(slot), phase, stream);
+}
+
+void NcclGroup::end(const Slot& slot, GpuPhase phase, const device::Stream& stream) {
+  if (times_ && trouble_.ok()) trouble_ = times_->end(number_of(slot), phase, stream);
+}
+
+GpuSpans NcclGroup::times(const Slot& slot) {
+  if (!times_) return {};
+  const device::Current current(*gpu_);
+  return current.status().ok() ? times_->take(number_of(slot), coding_) : GpuSpans{};
 }
 
 /// What goes wrong on the GPU after a call was issued is found only by asking.

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "device/turnstile.h"
+#include "site/nccl/gpu_times.h"
 #include "site/nccl/moves.h"
 #include "site/nccl/rehearsal.h"
 #include "site/nccl/staging.h"
@@ -33,6 +34,7 @@ struct NcclParts {
   std::unique_ptr<NcclComm> collecting, distributing;
   std::function<void(NcclComm*)> start;  ///< begins to connect one of them, called on the engine's thread
   int rank = 0, ranks = 1;               ///< in the site
+  bool timed = false;                    ///< times() is asked
 };
 
 class NcclGroup {
@@ -58,6 +60,8 @@ class NcclGroup {
   /// The finished part is complete, at every rank of the site.
   static void finish(const Slot& slot) { device::write_word(slot.finished, slot.turn); }
   bool distributed(const Slot& slot) const { return slot.issued && device::has_reached(slot.distributed, slot.turn); }
+  /// What the GPU did when, of a chunk that is distributed; nothing where parts were not `timed`.
+  GpuSpans times(const Slot& slot);
   void give_back(Slot* slot) { parts_.staging->give_back(slot); }
 
   /// Issues what can be issued; true: something was.
@@ -93,6 +97,9 @@ class NcclGroup {
   bool advance(Issue* issue);
   bool stage(const Issue& issue);
   bool deliver(const Issue& issue);
+  std::size_t number_of(const Slot& slot) { return static_cast<std::size_t>(&slot - parts_.staging->slots().data()); }
+  void begin(const Slot& slot, GpuPhase phase, const device::Stream& stream);
+  void end(const Slot& slot, GpuPhase phase, const device::Stream& stream);
   void check_health(TimeNs now);
   bool take_trouble();
   bool streams_idle();
@@ -104,6 +111,7 @@ class NcclGroup {
   State state_ = State::Connecting;
   NcclComm* connecting_ = nullptr;
   std::unique_ptr<Rehearsal> rehearsal_;
+  std::unique_ptr<GpuTimes> times_;  // null: not timed
   std::vector<Issue> issues_;  // a ring of one entry a slot: what is not in the streams yet
   std::uint64_t first_issue_ = 0, next_issue_ = 0;
   Status trouble_;

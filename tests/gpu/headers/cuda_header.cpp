@@ -28,6 +28,7 @@ constexpr bool looked_up(std::string_view name) {
   return false;
 }
 
+// But for cuEventElapsedTime, whose second version came with CUDA 12.8: older drivers have only the first, and newer ones both.
 #define LH_SAME_VERSION(name) static_assert(looked_up(LH_TEXT(name)), "another version of " #name)
 LH_SAME_VERSION(cuDeviceGetUuid);
 LH_SAME_VERSION(cuDevicePrimaryCtxRelease);
@@ -46,7 +47,7 @@ LH_SAME_VERSION(cuPointerGetAttribute);
 
 static_assert(sizeof(CUresult) == sizeof(CuResult) && sizeof(CUdeviceptr) == sizeof(CuPointer) && sizeof(CUuuid) == sizeof(CuUuid));
 static_assert(kCudaSuccess == CUDA_SUCCESS && kCudaInvalidValue == CUDA_ERROR_INVALID_VALUE && kCudaNotReady == CUDA_ERROR_NOT_READY);
-static_assert(kStreamNonBlocking == CU_STREAM_NON_BLOCKING && kEventDisableTiming == CU_EVENT_DISABLE_TIMING);
+static_assert(kStreamNonBlocking == CU_STREAM_NON_BLOCKING && kEventDefault == CU_EVENT_DEFAULT && kEventDisableTiming == CU_EVENT_DISABLE_TIMING);
 static_assert(kHostAllocPortable == CU_MEMHOSTALLOC_PORTABLE && kHostAllocMapped == CU_MEMHOSTALLOC_DEVICEMAP);
 static_assert(kWaitGreaterOrEqual == CU_STREAM_WAIT_VALUE_GEQ && kWriteDefault == CU_STREAM_WRITE_VALUE_DEFAULT);
 static_assert(kPointerMemoryType == CU_POINTER_ATTRIBUTE_MEMORY_TYPE && kPointerIsManaged == CU_POINTER_ATTRIBUTE_IS_MANAGED);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What tests ask of the double and tell it.
+#include <cstdio>
+#include <cstdlib>
+
 #include "base/check.h"
 #include "support/gpu_double/state.h"
 
@@ -16,7 +19,12 @@ void join_all(const std::vector<CUstream_st*>& streams) {
 
 }  // namespace
 
-State::~State() { join_all(retired); }
+State::~State() {
+  join_all(retired);
+  if (!std::getenv("LH_GPU_DOUBLE_REPORT")) return;
+  for (const std::string& text : gpu::violations()) std::fprintf(stderr, "violation: %s\n", text.c_str());
+  if (const std::string text = left_over(); !text.empty()) std::fprintf(stderr, "left over: %s\n", text.c_str());
+}
 
 State& state() {
   static State instance;

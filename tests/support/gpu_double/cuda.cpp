@@ -2,6 +2,7 @@
 // The double's CUDA driver: contexts, streams, events, memory.
 #include <cstring>
 
+#include "base/clock.h"
 #include "support/block_host.h"
 #include "support/gpu_double/state.h"
 
@@ -60,8 +61,14 @@ struct CUfunc_st {
 };
 
 struct CUevent_st {
+  bool timed = false;
   std::mutex mutex;
-  std::shared_ptr<std::atomic<bool>> record;  // of the last cuEventRecord
+  std::shared_ptr<std::atomic<std::int64_t>> record;  // of the last cuEventRecord: when it was reached, 0: not yet
+
+  std::int64_t reached() {
+    const std::lock_guard lock(mutex);
+    return record ? record->load(std::memory_order_acquire) : 0;
+  }
 };
 
 CUstream_st::CUstream_st(int on, std::uint64_t seed) : device(on), random(seed), thread([this] { work(); }) {}
@@ -215,10 +222,11 @@ LH_DOUBLE CuResult cuStreamWriteValue32_v2(CuStream stream, CuPointer address, s
   stream->push([=] { std::atomic_ref(*reinterpret_cast<std::uint32_t*>(address)).store(value, std::memory_order_release); });
   return kCudaSuccess;
 }
-LH_DOUBLE CuResult cuEventCreate(CuEvent* event, unsigned) {
+LH_DOUBLE CuResult cuEventCreate(CuEvent* event, unsigned flags) {
   if (counted("cuEventCreate")) return kUnknown;
   if (current_device() < 0) return kInvalidContext;
   auto owned = std::make_unique<CUevent_st>();
+  owned->timed = (flags & longhaul::device::kEventDisableTiming) == 0;
   const std::lock_guard lock(state().mutex);
   *event = owned.release();
   state().events.insert(*event);
@@ -235,8 +243,8 @@ LH_DOUBLE CuResult cuEventDestroy_v2(CuEvent event) {
 LH_DOUBLE CuResult cuEventRecord(CuEvent event, CuStream stream) {
   if (counted("cuEventRecord")) return kUnknown;
   if (const CuResult result = usable(stream, "cuEventRecord"); result != kCudaSuccess) return result;
-  auto record = std::make_shared<std::atomic<bool>>(false);
-  stream->push([record] { record->store(true, std::memory_order_release); });
+  auto record = std::make_shared<std::atomic<std::int64_t>>(0);
+  stream->push([record] { record->store(longhaul::steady_now(), std::memory_order_release); });
   const std::lock_guard lock(event->mutex);
   event->record = std::move(record);
   return kCudaSuccess;
@@ -244,7 +252,19 @@ LH_DOUBLE CuResult cuEventRecord(CuEvent event, CuStream stream) {
 LH_DOUBLE CuResult cuEventQuery(CuEvent event) {
   if (counted("cuEventQuery")) return kUnknown;
   const std::lock_guard lock(event->mutex);
-  return !event->record || event->record->load(std::memory_order_acquire) ? kCudaSuccess : kCudaNotReady;
+  return !event->record || event->record->load(std::memory_order_acquire) != 0 ? kCudaSuccess : kCudaNotReady;
+}
+/// The GPU's clock runs a little faster than the host's.
+LH_DOUBLE CuResult cuEventElapsedTime(float* milliseconds, CuEvent begin, CuEvent end) {
+  if (counted("cuEventElapsedTime")) return kUnknown;
+  if (!begin->timed || !end->timed) {
+    violation("cuEventElapsedTime of events without time stamps");
+    return kInvalidHandle;
+  }
+  const std::int64_t from = begin->reached(), to = end->reached();
+  if (from == 0 || to == 0) return kCudaNotReady;
+  *milliseconds = static_cast<float>(static_cast<double>(to - from) * 1.0001 / 1e6);
+  return kCudaSuccess;
 }
 LH_DOUBLE CuResult cuMemAlloc_v2(CuPointer* pointer, std::size_t bytes) {
   if (counted("cuMemAlloc")) return kUnknown;

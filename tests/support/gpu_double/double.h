@@ -3,6 +3,7 @@
 // with it is found to have a driver and NCCL by the library's own loader. "GPUs" are host memory and threads: every stream is a thread
 // with a queue and random delays, events and memory operations are what they are on a GPU, and an NCCL kernel meets its peers
 // on those threads. So the code that drives GPUs runs as it is, under the sanitizers; what NCCL and CUDA forbid is noted as a violation.
+// Programs get it by LD_PRELOAD; with LH_GPU_DOUBLE_REPORT set they end with their violations, and what they left over, on stderr.
 #pragma once
 
 #include <cstdint>

@@ -21,8 +21,8 @@ namespace {
 
 constexpr NcclResult kUnhandled = 1, kArgument = 4, kUsage = 5;
 
-enum class What { ReduceScatter, AllGather, Reduce, Send, Recv };
-constexpr const char* kNames[] = {"ReduceScatter", "AllGather", "Reduce", "Send", "Recv"};
+enum class What { ReduceScatter, AllGather, Reduce, AllReduce, Send, Recv };
+constexpr const char* kNames[] = {"ReduceScatter", "AllGather", "Reduce", "AllReduce", "Send", "Recv"};
 
 struct Op {
   What what;
@@ -115,8 +115,9 @@ NcclResult in_progress(ncclComm* comm, std::function<void()> work) {
 }
 
 std::vector<std::byte> sum_of(const std::vector<const void*>& sources, const Op& op) {
+  const std::uint64_t divisor = op.what == What::AllReduce && op.op == lhAvg ? sources.size() : 1;
   std::vector<std::byte> out(op.bytes());
-  longhaul::kernels::reduce(out.data(), sources, op.count, static_cast<lhDataType_t>(op.type), static_cast<lhRedOp_t>(op.op), 1);
+  longhaul::kernels::reduce(out.data(), sources, op.count, static_cast<lhDataType_t>(op.type), static_cast<lhRedOp_t>(op.op), divisor);
   return out;
 }
 
@@ -377,6 +378,9 @@ LH_DOUBLE NcclResult ncclGroupEnd() {
 }
 LH_DOUBLE NcclResult ncclReduceScatter(const void* send, void* recv, std::size_t count, int type, int op, NcclComm comm, CuStream stream) {
   return call("ncclReduceScatter", comm, stream, {What::ReduceScatter, send, recv, count, type, op, 0});
+}
+LH_DOUBLE NcclResult ncclAllReduce(const void* send, void* recv, std::size_t count, int type, int op, NcclComm comm, CuStream stream) {
+  return call("ncclAllReduce", comm, stream, {What::AllReduce, send, recv, count, type, op, 0});
 }
 LH_DOUBLE NcclResult ncclAllGather(const void* send, void* recv, std::size_t count, int type, NcclComm comm, CuStream stream) {
   return call("ncclAllGather", comm, stream, {What::AllGather, send, recv, count, type, 0, 0});
