@@ -114,6 +114,6 @@ TEST_CASE("every call of CUDA and NCCL fails once", "[gpu]") {
     refused += !ran.started;
   }
   INFO("of " << whole.calls << " calls; kinds: " << failed.size() << ", failed bring-ups: " << refused);
-  CHECK(failed.size() > 10);
+  CHECK(failed.size() > (variant == 2 ? 5U : 10U));  // most calls with a trace are those of events
   CHECK(refused > 0);
 }
