@@ -256,9 +256,12 @@ bool NcclGroup::closed(TimeNs now) {
 }
 
 bool NcclGroup::streams_idle() {
-  for (const device::Stream* stream : {&collecting_, &distributing_, &coding_})
-    if (const auto idle = stream->idle(); idle.ok() && !*idle) return false;
-  return true;  // a stream in error does nothing any more
+  for (const device::Stream* stream : {&collecting_, &distributing_, &coding_}) {
+    auto idle = stream->idle();
+    if (!idle.ok()) idle = stream->idle();  // the first error may be of an earlier call; a stream in error stays so, and does nothing any more
+    if (idle.ok() && !*idle) return false;
+  }
+  return true;
 }
 
 void NcclGroup::stop() {
