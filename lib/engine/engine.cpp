@@ -154,6 +154,9 @@ bool Engine::step(TimeNs now) {
   if (telling_) moved |= tell_everyone();
   if (links_) moved |= links_->flush(now);
   if (leaving_ != Leaving::No) continue_leaving(now);
+  // Calls publish when they are done; what this rank still sent for others after that, when it has come to rest.
+  if (!moved && unpublished_) publish();
+  unpublished_ = moved;
   return moved;
 }
 

@@ -212,6 +212,7 @@ class Engine final : private LinkEvents {
   bool left_ = false;
   TimeNs now_ = 0;
   EngineStats counters_;
+  bool unpublished_ = false;  // something moved since publish()
   EngineStats bring_up_;  // what the bring-up's own call cost: not the user's
 
   // Shared with other threads.

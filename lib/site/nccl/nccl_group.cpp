@@ -255,8 +255,10 @@ bool NcclGroup::closed(TimeNs now) {
   return all;
 }
 
-bool NcclGroup::streams_idle() {
-  for (const device::Stream* stream : {&collecting_, &distributing_, &coding_}) {
+namespace {
+
+bool all_idle(std::initializer_list<const device::Stream*> streams) {
+  for (const device::Stream* stream : streams) {
     auto idle = stream->idle();
     if (!idle.ok()) idle = stream->idle();  // the first error may be of an earlier call; a stream in error stays so, and does nothing any more
     if (idle.ok() && !*idle) return false;
@@ -264,16 +266,30 @@ bool NcclGroup::streams_idle() {
   return true;
 }
 
+/// Waits for work that was aborted to come to its end. False: the GPU hangs.
+bool drain(std::initializer_list<const device::Stream*> streams) {
+  const TimeNs deadline = steady_now() + kLongestDrain;
+  while (!all_idle(streams)) {
+    if (steady_now() >= deadline) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+}  // namespace
+
+bool NcclGroup::streams_idle() { return all_idle({&collecting_, &distributing_, &coding_}); }
+
 void NcclGroup::stop() {
   if (state_ == State::Stopped) return;
   state_ = State::Stopped;
   const device::Current current(*gpu_);
+  if (parts_.collecting) parts_.collecting->cut();
+  const bool collected = drain({&collecting_, &coding_});
+  // Distributions wait on the GPU for what will not come. They go on only now: in place they write what collections read.
   for (const Slot& slot : parts_.staging->slots()) device::write_word(slot.finished, slot.turn + device::kPoison);
-  for (NcclComm* half : {parts_.collecting.get(), parts_.distributing.get()})
-    if (half) half->cut();
-  const TimeNs deadline = steady_now() + kLongestDrain;
-  while (!streams_idle() && steady_now() < deadline) std::this_thread::yield();
-  if (streams_idle()) return;
+  if (parts_.distributing) parts_.distributing->cut();
+  if (drain({&distributing_}) && collected) return;
   log_warn(fmt::format("GPU {} does not answer: {} bytes of staging stay allocated", gpu_->device(), memory_bytes()));
   parts_.staging->abandon();
   if (parts_.codecs) parts_.codecs->abandon();
