@@ -78,8 +78,9 @@ void Session::end_round(TimeNs now) {
 }
 
 void Session::note_pong(std::uint64_t sent, TimeNs now) {
-  const TimeNs sample = now - static_cast<TimeNs>(sent);
-  if (sample < 0 || sample > 60 * kSecond) return;  // nonsense from the peer
+  const std::uint64_t here = static_cast<std::uint64_t>(now), longest = static_cast<std::uint64_t>(60 * kSecond);
+  if (sent > here || here - sent > longest) return;  // nonsense from the peer
+  const auto sample = static_cast<TimeNs>(here - sent);
   if (rtt_ == 0) round_ends_ = now;
   rtt_ = rtt_ == 0 ? sample : rtt_ + (sample - rtt_) / 8;
   least_rtt_ = std::min(least_rtt_, sample);

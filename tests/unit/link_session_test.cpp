@@ -223,3 +223,23 @@ TEST_CASE("streams are opened by distance", "[unit][link]") {
   CHECK(session.rtt() == 75 * kMillisecond);
   CHECK(dialled(75 * kMillisecond) == 6);
 }
+
+TEST_CASE("round trips that cannot be are not believed", "[unit][link]") {
+  Session session({.peer_name = "B", .dialer = true, .streams = 1});
+  session.stream_up(0, 7, kSecond);
+  const TimeNs now = 100 * kSecond;
+  const auto answered = [&](std::uint64_t sent) {
+    wire::Frame pong;
+    pong.type = wire::FrameType::Pong;
+    pong.session_id = 7;
+    pong.time = sent;
+    wire::EncodedHeader header;
+    wire::encode_frame(pong, {}, {}, &header);
+    session.on_frame(0, header.view(), {}, now);
+    return session.rtt();
+  };
+  // Of the future, of long ago, and where a signed difference would overflow.
+  for (const std::uint64_t sent : {std::uint64_t{now + 1}, std::uint64_t{now - 61 * kSecond}, std::uint64_t{1} << 63, (std::uint64_t{1} << 63) + 9, ~std::uint64_t{0}})
+    CHECK(answered(sent) == 0);
+  CHECK(answered(static_cast<std::uint64_t>(now - 3 * kMillisecond)) == 3 * kMillisecond);
+}
