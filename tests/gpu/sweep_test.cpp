@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every call that the library makes of CUDA and NCCL fails once, in a run of its own: whatever it was, all calls end, all streams go on, a rank that
 // reports success holds the right numbers, nothing is left over, nothing forbidden is done. LH_GPU_SWEEP_STEP=1 tries every call, more is quicker.
-#include <unistd.h>
-
-#include <filesystem>
+#include <optional>
 #include <set>
 
 #include "gpu/gpu_loopback.h"
 #include "support/elements.h"
+#include "support/trace_folder.h"
 
 using namespace longhaul::testing;
 using namespace longhaul::testing::gpu;
@@ -83,27 +82,14 @@ Ran run_job(std::uint64_t fail, bool coded) {
   return ran;
 }
 
-/// With a trace there are more calls of CUDA: events around every phase.
-struct Tracing {
-  explicit Tracing(bool on) {
-    if (on) ::setenv("LONGHAUL_TRACE", (std::filesystem::temp_directory_path() / ("longhaul-sweep-" + std::to_string(::getpid()))).c_str(), 1);
-  }
-  Tracing(const Tracing&) = delete;
-  Tracing& operator=(const Tracing&) = delete;
-  ~Tracing() {
-    const char* prefix = std::getenv("LONGHAUL_TRACE");
-    for (int rank = 0; prefix && rank < 3; ++rank) std::filesystem::remove(std::string(prefix) + ".rank" + std::to_string(rank) + ".json");
-    ::unsetenv("LONGHAUL_TRACE");
-  }
-};
-
 }  // namespace
 
 TEST_CASE("every call of CUDA and NCCL fails once", "[gpu]") {
   const int variant = GENERATE(0, 1, 2);
   const std::uint64_t step = number_from("LH_GPU_SWEEP_STEP", 4) * (variant == 2 ? 3 : 1);
   const bool coded = variant > 0;
-  const Tracing tracing(variant == 2);
+  std::optional<TraceFolder> traced;  // with a trace there are more calls of CUDA: events around every phase
+  if (variant == 2) traced.emplace();
   const Ran whole = run_job(0, coded);
   REQUIRE(whole.succeeded == 3);
   std::set<std::string> failed;

@@ -2,16 +2,12 @@
 // With LONGHAUL_TRACE a device communicator tells what its GPU did when: every phase of every chunk, on the host's
 // clock, in the order of the streams, and never what cannot be: work before it was issued, or after the host saw its
 // end. The double's GPUs have a clock of their own.
-#include <unistd.h>
-
-#include <filesystem>
-#include <fstream>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "gpu/gpu_loopback.h"
 #include "support/elements.h"
+#include "support/trace_folder.h"
 
 using namespace longhaul::testing;
 using namespace longhaul::testing::gpu;
@@ -22,26 +18,6 @@ namespace {
 constexpr std::size_t kCount = 200'000;
 constexpr double kExact = 0.02;        // us: what is printed has three decimals, and a float of milliseconds fewer
 constexpr float kTooLarge = 0x1p120F;  // for f4: that chunk is encoded once more, as bf16
-
-struct Traced {
-  std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / ("longhaul-gpu-times-" + std::to_string(::getpid()));
-  Traced() {
-    std::filesystem::create_directories(folder);
-    ::setenv("LONGHAUL_TRACE", (folder / "run").c_str(), 1);
-  }
-  Traced(const Traced&) = delete;
-  Traced& operator=(const Traced&) = delete;
-  ~Traced() {
-    ::unsetenv("LONGHAUL_TRACE");
-    std::filesystem::remove_all(folder);
-  }
-  json events(int rank) const {
-    std::ifstream file(folder / ("run.rank" + std::to_string(rank) + ".json"));
-    REQUIRE(file.good());
-    return json::parse(file).at("traceEvents");
-  }
-};
 
 /// Calls of all ranks of two sites, 2 + 1 ranks; the counters of rank 0.
 lhStats_t run_calls(const char* wan, lhCodec_t codec, int calls, bool refused = false) {
@@ -116,7 +92,7 @@ void check_possible(const Trace& trace) {
 
 TEST_CASE("a trace has what the GPU did for every chunk", "[gpu]") {
   begin({.seed = 3, .devices = 16, .longest_delay_us = 40, .in_progress = 0.3});
-  const Traced traced;
+  const TraceFolder traced;
   const lhStats_t stats = run_calls("chunk=64KiB,staging=1MiB", lhCodecNone, 1);
   CHECK(stats.gpuReduceScatterNs > 0);
   CHECK(stats.gpuEncodeNs > 0);  // the copy to pinned memory
@@ -141,7 +117,7 @@ TEST_CASE("a trace has what the GPU did for every chunk", "[gpu]") {
 
 TEST_CASE("the GPU's spans follow each other as its streams do them", "[gpu]") {
   begin({.seed = 4, .devices = 16, .longest_delay_us = 40, .in_progress = 0.3});
-  const Traced traced;
+  const TraceFolder traced;
   run_calls("chunk=64KiB,staging=1MiB", lhCodecI8, 1);
   const Trace trace(traced.events(0));
   for (const auto& [chunk, spans] : trace.gpu) {
@@ -154,7 +130,7 @@ TEST_CASE("the GPU's spans follow each other as its streams do them", "[gpu]") {
 
 TEST_CASE("what the codec refuses is seen to be encoded again", "[gpu]") {
   begin({.seed = 6, .devices = 16, .longest_delay_us = 20});
-  const Traced traced;
+  const TraceFolder traced;
   const lhStats_t stats = run_calls("chunk=64KiB,staging=1MiB", lhCodecF4, 1, true);
   CHECK(stats.gpuDecodeNs > 0);
   int again = 0;
@@ -174,7 +150,7 @@ TEST_CASE("what the codec refuses is seen to be encoded again", "[gpu]") {
 TEST_CASE("the host's clock and the GPU's stay together", "[gpu]") {
   // Long enough for several anchors.
   begin({.seed = 5, .devices = 16, .longest_delay_us = 1500});
-  const Traced traced;
+  const TraceFolder traced;
   run_calls("chunk=64KiB,staging=1MiB", lhCodecNone, 12);
   for (int rank = 0; rank < 3; ++rank) check_possible(Trace(traced.events(rank)));
   CHECK(left_over() == "");

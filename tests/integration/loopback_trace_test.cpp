@@ -1,36 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // LONGHAUL_TRACE: every rank leaves a file that Perfetto can read and that tells the truth about the calls.
-#include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "support/loopback.h"
+#include "support/trace_folder.h"
 
 namespace {
 
 using nlohmann::json;
 using namespace longhaul::testing;
-
-struct Folder {
-  std::filesystem::path path = std::filesystem::temp_directory_path() / ("longhaul-trace-" + std::to_string(::getpid()));
-  Folder() {
-    std::filesystem::create_directories(path);
-    ::setenv("LONGHAUL_TRACE", (path / "run").c_str(), 1);
-  }
-  ~Folder() {
-    ::unsetenv("LONGHAUL_TRACE");
-    std::filesystem::remove_all(path);
-  }
-  json events(int rank) const {
-    std::ifstream file(path / ("run.rank" + std::to_string(rank) + ".json"));
-    REQUIRE(file.good());
-    return json::parse(file).at("traceEvents");
-  }
-};
 
 /// The complete events of one call.
 json of_call(const json& events, std::uint64_t number) {
@@ -53,7 +31,7 @@ std::uint64_t the_call(const json& events) {
 }  // namespace
 
 TEST_CASE("a trace has every chunk of a call with its stages in order", "[integration]") {
-  const Folder folder;
+  const TraceFolder folder;
   {
     const Loopback job({2, 2}, "codec=i8,chunk=512KiB");
     std::vector<std::vector<float>> data(4, std::vector<float>(kCount, 1.0F));
@@ -92,7 +70,7 @@ TEST_CASE("a trace has every chunk of a call with its stages in order", "[integr
 }
 
 TEST_CASE("a call alone in its site has no WAN stages", "[integration]") {
-  const Folder folder;
+  const TraceFolder folder;
   {
     const Loopback job({2});
     std::vector<std::vector<float>> data(2, std::vector<float>(kCount, 1.0F));
@@ -108,7 +86,7 @@ TEST_CASE("a call alone in its site has no WAN stages", "[integration]") {
 }
 
 TEST_CASE("a trace that cannot be written is an error of initialisation", "[integration]") {
-  const Folder folder;
+  const TraceFolder folder;
   ::setenv("LONGHAUL_TRACE", (folder.path / "missing" / "run").c_str(), 1);
   lhComm_t comms[2] = {};
   const int sizes[] = {1, 1};

@@ -244,17 +244,16 @@ void NcclGroup::close(TimeNs now) {
 
 bool NcclGroup::closed(TimeNs now) {
   if (state_ != State::Closing) return true;
-  const device::Current current(*gpu_);
-  const bool late = now >= closing_until_;
-  bool all = late || streams_idle();  // kernels were rehearsed, and perhaps nothing was called that came behind
-  for (NcclComm* half : {parts_.collecting.get(), parts_.distributing.get()}) {
-    if (half && late) half->cut();
-    if (half && !half->closed()) all = false;
+  if (now >= closing_until_) {
+    stop();
+    return true;
   }
-  if (!all) return false;
-  state_ = State::Stopped;
-  if (!streams_idle()) abandon();
-  return true;
+  const device::Current current(*gpu_);
+  bool all = streams_idle();  // kernels were rehearsed, and perhaps nothing was called that came behind
+  for (NcclComm* half : {parts_.collecting.get(), parts_.distributing.get()})
+    if (half && !half->closed()) all = false;
+  if (all) state_ = State::Stopped;
+  return all;
 }
 
 namespace {
@@ -291,11 +290,7 @@ void NcclGroup::stop() {
   // Distributions wait on the GPU for what will not come. They go on only now: in place they write what collections read.
   for (const Slot& slot : parts_.staging->slots()) device::write_word(slot.finished, slot.turn + device::kPoison);
   if (parts_.distributing) parts_.distributing->cut();
-  if (!drain({&distributing_}) || !collected) abandon();
-}
-
-/// Its memory is still in use.
-void NcclGroup::abandon() {
+  if (drain({&distributing_}) && collected) return;
   log_warn(fmt::format("GPU {} does not answer: {} bytes of staging stay allocated", gpu_->device(), memory_bytes()));
   parts_.staging->abandon();
   if (parts_.codecs) parts_.codecs->abandon();

@@ -103,7 +103,6 @@ class NcclGroup {
   void check_health(TimeNs now);
   bool take_trouble();
   bool streams_idle();
-  void abandon();
 
   std::shared_ptr<const device::Gpu> gpu_;
   NcclParts parts_;
